@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Commit: moving the size of a heap's file.
+ *
+ *	0               committed                              maximum
+ *	|==================|. . . . . . . . . . . . . . . . . . . .|
+ *	                   `--> charge the ledgers, then move i_size
+ *
+ * A page can only come to life below i_size: tmpfs sees to that, and page.c where it goes round
+ * tmpfs. So nothing is resident that was not charged. The mark moves up only, with one exception: a populate that ran
+ * out of memory takes back what it added, if nobody has touched that in the meantime.
+ */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/shmem_fs.h>
+
+#include "commit.h"
+#include "heap.h"
+#include "page.h"
+#include "step.h"
+
+/* Moves the commit to exactly @target if the ledgers allow. Under the heap's lock. */
+static int move_commit(struct privheap_heap *heap, unsigned long target)
+{
+	int err = privheap_ledger_charge(&heap->context->ledgers,
+					 target - privheap_heap_committed(heap));
+
+	if (!err)
+		i_size_write(file_inode(heap->file), target);
+	return err;
+}
+
+/**
+ * privheap_commit_touch() - commit for a fault
+ * @heap: which
+ * @needed: bytes from the base that must be committed, at most the maximum
+ *
+ * Commits a step more than needed, to save faults, or only what is needed where a quota is
+ * nearly used.
+ *
+ * Context: process, may sleep; also under an mmap_lock.
+ * Return: 0, -EDQUOT, or -ENOENT if the heap has ended.
+ */
+int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed)
+{
+	unsigned long committed;
+	int err = 0;
+
+	mutex_lock(&heap->lock);
+	committed = privheap_heap_committed(heap);
+	if (heap->ended)
+		err = -ENOENT;
+	else if (needed > committed)
+		err = move_commit(heap, privheap_step_target(committed, needed, heap->maximum));
+	if (err == -EDQUOT)
+		err = move_commit(heap, needed);
+	if (err == -EDQUOT)
+		privheap_ledger_deny(&heap->context->ledgers, needed - committed);
+	mutex_unlock(&heap->lock);
+	return err;
+}
+
+/* Brings pages [from, to) into the page cache: after 0 they are there. */
+static int fill(struct privheap_heap *heap, pgoff_t from, pgoff_t to)
+{
+	while (from < to) {
+		pgoff_t next = privheap_page_try(heap, from);
+		struct page *page;
+
+		if (next == from) {
+			page = privheap_page_read(heap, from);
+			if (IS_ERR(page))
+				return PTR_ERR(page) == -EINVAL ? -ENOENT : -ENOMEM;
+			put_page(page);
+			next = from + 1;
+		}
+		from = next;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Bytes that one fault at this page maps: the huge page or the window it lies in. */
+static unsigned long span(struct privheap_heap *heap, pgoff_t index)
+{
+	struct page *page = privheap_page_read(heap, index);
+	unsigned long bytes = PRIVHEAP_WINDOW;
+
+	if (IS_ERR(page))
+		return bytes;
+	bytes = max_t(unsigned long, bytes, folio_size(page_folio(page)));
+	put_page(page);
+	return bytes;
+}
+
+/*
+ * Maps what fill() brought in, so that the process does not fault for it. A convenience: where
+ * the process has unmapped or protected a part, that part is passed over.
+ */
+static void map(struct privheap_heap *heap, unsigned long from, unsigned long to)
+{
+	struct mm_struct *mm = heap->context->mm;
+	unsigned long offset, bytes;
+
+	if (mmap_read_lock_killable(mm))
+		return;
+	for (offset = from; offset < to; offset = (offset & -bytes) + bytes) {
+		unsigned long address = heap->base + offset;
+		struct vm_area_struct *vma = find_vma(mm, address);
+		bool unlocked = false;
+
+		bytes = PRIVHEAP_WINDOW;
+		if (!vma || vma->vm_start > address || vma->vm_file != heap->file)
+			continue;
+		bytes = span(heap, offset >> PAGE_SHIFT);
+		if (fixup_user_fault(mm, address, FAULT_FLAG_WRITE, &unlocked) == -EINTR)
+			break;
+		cond_resched();
+	}
+	mmap_read_unlock(mm);
+}
+
+/*
+ * Has anybody used pages [from, to): is one mapped, or in swap? A fault at work on a page holds
+ * its lock until the page is mapped and looks at i_size under it (lock_for_core() in vma.c, and
+ * filemap_map_pages()). With i_size moved back first, a page whose lock was free once and that
+ * was not mapped then cannot be mapped any more.
+ */
+static bool used(struct address_space *mapping, pgoff_t from, pgoff_t to)
+{
+	pgoff_t index;
+	unsigned long i;
+	void *entry;
+	bool found = false;
+
+	for (index = from; index < to && !found; index++) {
+		struct page *page = find_lock_page(mapping, index);
+
+		if (!page)
+			continue;
+		found = page_mapped(page);
+		unlock_page(page);
+		put_page(page);
+	}
+	xa_for_each_range(&mapping->i_pages, i, entry, from, to - 1)
+		found |= xa_is_value(entry);
+	return found;
+}
+
+/*
+ * Takes a failed populate back: the commit returns from @from to @to, unless it has moved on
+ * since or some thread has used what was added: data is never taken away.
+ */
+static void take_back(struct privheap_heap *heap, unsigned long from, unsigned long to)
+{
+	struct inode *inode = file_inode(heap->file);
+
+	mutex_lock(&heap->lock);
+	if (heap->ended || privheap_heap_committed(heap) != from)
+		goto unlock;
+	i_size_write(inode, to);
+	if (used(inode->i_mapping, to >> PAGE_SHIFT, from >> PAGE_SHIFT)) {
+		i_size_write(inode, from);
+		goto unlock;
+	}
+	shmem_truncate_range(inode, to, (loff_t)-1);
+	privheap_ledger_uncharge(&heap->context->ledgers, from - to);
+unlock:
+	mutex_unlock(&heap->lock);
+}
+
+/**
+ * privheap_commit_populate() - make committed bytes resident and mapped
+ * @heap: of the calling process
+ * @from: first byte, whole pages
+ * @to: end, whole pages, at most the commit
+ *
+ * Context: process, may sleep; no lock held.
+ * Return: 0, -ENOMEM, -ENOENT if the heap has ended, -EINTR if the caller is being killed.
+ */
+int privheap_commit_populate(struct privheap_heap *heap, unsigned long from, unsigned long to)
+{
+	int err = fill(heap, from >> PAGE_SHIFT, to >> PAGE_SHIFT);
+
+	if (!err)
+		map(heap, from, to);
+	return err;
+}
+
+/**
+ * privheap_commit_to() - commit for a call
+ * @heap: of the calling process
+ * @committed: bytes that shall be committed at least, whole pages, at most the maximum
+ * @populate: make what this call adds resident and mapped; if that fails take it back
+ *
+ * Context: process, may sleep; no lock held.
+ * Return: 0, -EDQUOT, or what privheap_commit_populate() returns.
+ */
+int privheap_commit_to(struct privheap_heap *heap, unsigned long committed, bool populate)
+{
+	unsigned long before;
+	int err = 0;
+
+	mutex_lock(&heap->lock);
+	before = privheap_heap_committed(heap);
+	if (heap->ended)
+		err = -ENOENT;
+	else if (committed > before)
+		err = move_commit(heap, committed);
+	if (err == -EDQUOT)
+		privheap_ledger_deny(&heap->context->ledgers, committed - before);
+	mutex_unlock(&heap->lock);
+	if (err || !populate || committed <= before)
+		return err;
+
+	err = privheap_commit_populate(heap, before, committed);
+	if (err)
+		take_back(heap, committed, before);
+	return err;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Every difference between the kernels this module supports, 6.1 and later, and nothing else. */
+#ifndef PRIVHEAP_COMPAT_H
+#define PRIVHEAP_COMPAT_H
+
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+/* ->write_begin for one whole page: its folio, locked and referenced, or an error pointer. */
+static inline struct folio *compat_write_begin(struct file *file, pgoff_t index)
+{
+	struct address_space *mapping = file->f_mapping;
+	loff_t pos = (loff_t)index << PAGE_SHIFT;
+	void *fsdata;
+	int err;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+	struct page *page;
+
+	err = mapping->a_ops->write_begin(file, mapping, pos, PAGE_SIZE, &page, &fsdata);
+	return err ? ERR_PTR(err) : page_folio(page);
+#else
+	struct folio *folio;
+
+	err = mapping->a_ops->write_begin(file, mapping, pos, PAGE_SIZE, &folio, &fsdata);
+	return err ? ERR_PTR(err) : folio;
+#endif
+}
+
+#endif

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A context ties one open of the device to the address space that opened it.
+ *
+ *	descriptor --> context --> mm (its struct only: the memory may go before we do)
+ *	                  ^    `-> ledgers: process, user, system
+ *	heap 1, heap 2 ---+
+ *
+ * Whoever else comes to hold the descriptor (a forked child, the image after exec, a receiver
+ * over a socket) runs in another mm and is refused by that alone.
+ */
+#include <linux/err.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "context.h"
+#include "quota.h"
+
+static struct kmem_cache *context_cache;
+
+/**
+ * privheap_context_new() - the context of a fresh open by current
+ *
+ * Context: process, may sleep.
+ * Return: the context with one reference, or ERR_PTR(-ENOMEM), or ERR_PTR(-EPERM) for a kernel
+ * thread.
+ */
+struct privheap_context *privheap_context_new(void)
+{
+	struct privheap_context *context;
+	int err;
+
+	if (!current->mm)
+		return ERR_PTR(-EPERM);
+	context = kmem_cache_zalloc(context_cache, GFP_KERNEL_ACCOUNT);
+	if (!context)
+		return ERR_PTR(-ENOMEM);
+	err = privheap_quota_get_chain(&context->ledgers);
+	if (err)
+		goto free_context;
+	refcount_set(&context->refs, 1);
+	xa_init_flags(&context->heaps, XA_FLAGS_ACCOUNT);
+	context->mm = current->mm;
+	mmgrab(context->mm);
+	return context;
+
+free_context:
+	kmem_cache_free(context_cache, context);
+	return ERR_PTR(err);
+}
+
+/**
+ * privheap_context_get() - one more reference
+ * @context: on which the caller has one
+ *
+ * Context: any.
+ * Return: @context.
+ */
+struct privheap_context *privheap_context_get(struct privheap_context *context)
+{
+	refcount_inc(&context->refs);
+	return context;
+}
+
+/**
+ * privheap_context_put() - one reference less
+ * @context: which
+ *
+ * Context: process, may sleep; also under an mmap_lock.
+ */
+void privheap_context_put(struct privheap_context *context)
+{
+	if (!refcount_dec_and_test(&context->refs))
+		return;
+	WARN_ON_ONCE(!xa_empty(&context->heaps));
+	xa_destroy(&context->heaps);
+	mmdrop(context->mm);
+	privheap_quota_put_chain(&context->ledgers);
+	kmem_cache_free(context_cache, context);
+}
+
+/**
+ * privheap_context_init() - make ready
+ *
+ * Context: module load.
+ * Return: 0 or -ENOMEM.
+ */
+int privheap_context_init(void)
+{
+	context_cache = KMEM_CACHE(privheap_context, SLAB_ACCOUNT);
+	return context_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * privheap_context_exit() - undo privheap_context_init()
+ *
+ * Context: module unload.
+ */
+void privheap_context_exit(void)
+{
+	kmem_cache_destroy(context_cache);
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The life of a heap.
+ *
+ *	CREATE:  count -> file -> number -> commit -> map -> populate -> ready
+ *	                                                                  |
+ *	DESTROY: unmap what is left --+                                   |
+ *	munmap of the last piece -----+--> end: size 0, pages freed, charge given back, once
+ *	exit of the process ----------+      `-> last reference: the structure goes
+ *
+ * While it lives a heap is held by its VMAs alone. Ending and freeing are apart because a call
+ * at work on the heap, or a VMA of a child, may outlive the last VMA of the owner.
+ */
+#include <linux/ctype.h>
+#include <linux/err.h>
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/shmem_fs.h>
+#include <linux/slab.h>
+
+#include "commit.h"
+#include "file.h"
+#include "heap.h"
+#include "vma.h"
+
+#define FILE_PREFIX	"privheap:"
+
+static struct kmem_cache *heap_cache;
+
+/**
+ * privheap_heap_get() - one more reference
+ * @heap: on which the caller has one
+ *
+ * Context: any.
+ */
+void privheap_heap_get(struct privheap_heap *heap)
+{
+	refcount_inc(&heap->refs);
+}
+
+/**
+ * privheap_heap_put() - one reference less
+ * @heap: which
+ *
+ * Context: process, may sleep; also under an mmap_lock.
+ */
+void privheap_heap_put(struct privheap_heap *heap)
+{
+	if (!refcount_dec_and_test(&heap->refs))
+		return;
+	fput(heap->file);
+	privheap_context_put(heap->context);
+	kmem_cache_free(heap_cache, heap);
+}
+
+/**
+ * privheap_heap_end() - give back pages, charge and number; once, however often it is called
+ * @heap: which
+ *
+ * VMAs that remain (grown past the maximum, or in another mm) show nothing any more.
+ *
+ * Context: process, may sleep; also under an mmap_lock.
+ */
+void privheap_heap_end(struct privheap_heap *heap)
+{
+	struct inode *inode = file_inode(heap->file);
+	struct privheap_context *context = heap->context;
+	unsigned long committed;
+
+	mutex_lock(&heap->lock);
+	if (heap->ended) {
+		mutex_unlock(&heap->lock);
+		return;
+	}
+	heap->ended = true;
+	committed = privheap_heap_committed(heap);
+	i_size_write(inode, 0);
+	mutex_unlock(&heap->lock);
+
+	xa_erase(&context->heaps, heap->id);
+	unmap_mapping_range(inode->i_mapping, 0, 0, 1);
+	shmem_truncate_range(inode, 0, (loff_t)-1);
+	privheap_ledger_uncharge(&context->ledgers, committed);
+	privheap_ledger_remove_heap(&context->ledgers);
+}
+
+/* The heap of that number, with a reference, if it is ready; else NULL. */
+static struct privheap_heap *heap_by_id(struct privheap_context *context, unsigned long id)
+{
+	struct privheap_heap *heap;
+
+	xa_lock(&context->heaps);
+	heap = xa_load(&context->heaps, id);
+	if (heap && (!test_bit(HEAP_READY, &heap->state) || !refcount_inc_not_zero(&heap->refs)))
+		heap = NULL;
+	xa_unlock(&context->heaps);
+	return heap;
+}
+
+/* Bytes to whole pages; 0 if there are none or they do not fit the address space. */
+static unsigned long whole_pages(u64 bytes)
+{
+	return bytes <= TASK_SIZE - PAGE_SIZE ? PAGE_ALIGN(bytes) : 0;
+}
+
+static bool name_is_valid(const char *name)
+{
+	size_t len = strnlen(name, PRIVHEAP_NAME_LEN);
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (!isascii(name[i]) || !isprint(name[i]) || name[i] == '/')
+			return false;
+	return len < PRIVHEAP_NAME_LEN;
+}
+
+static bool create_is_valid(const struct privheap_create *arg)
+{
+	return !(arg->flags & ~(PRIVHEAP_CREATE_EXEC | PRIVHEAP_CREATE_SECRET)) &&
+	       !arg->reserved && name_is_valid(arg->name) && whole_pages(arg->maximum) &&
+	       arg->initial <= arg->maximum;
+}
+
+/* A counted heap with its file and number, not mapped; or an error pointer. */
+static struct privheap_heap *heap_new(struct privheap_context *context,
+				      const struct privheap_create *arg)
+{
+	char name[sizeof(FILE_PREFIX) + PRIVHEAP_NAME_LEN];
+	struct privheap_heap *heap;
+	int err;
+
+	heap = kmem_cache_zalloc(heap_cache, GFP_KERNEL_ACCOUNT);
+	if (!heap)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&heap->refs, 1);
+	mutex_init(&heap->lock);
+	heap->flags = arg->flags;
+	heap->maximum = whole_pages(arg->maximum);
+	heap->initial = whole_pages(arg->initial);
+	strscpy(heap->name, arg->name[0] ? arg->name : "heap", sizeof(heap->name));
+
+	err = privheap_ledger_add_heap(&context->ledgers);
+	if (err)
+		goto free_heap;
+	snprintf(name, sizeof(name), FILE_PREFIX "%s", heap->name);
+	heap->file = privheap_file_new(heap, name);
+	if (IS_ERR(heap->file)) {
+		err = PTR_ERR(heap->file);
+		goto remove_heap;
+	}
+	heap->id = atomic_long_inc_return(&context->last);
+	err = xa_insert(&context->heaps, heap->id, heap, GFP_KERNEL_ACCOUNT);
+	if (err)
+		goto put_file;
+	heap->context = privheap_context_get(context);
+	return heap;
+
+put_file:
+	fput(heap->file);
+remove_heap:
+	privheap_ledger_remove_heap(&context->ledgers);
+free_heap:
+	kmem_cache_free(heap_cache, heap);
+	return ERR_PTR(err);
+}
+
+static int heap_map(struct privheap_heap *heap)
+{
+	unsigned long prot = PROT_READ | PROT_WRITE;
+	unsigned long base;
+
+	if (heap->flags & PRIVHEAP_CREATE_EXEC)
+		prot |= PROT_EXEC;
+	base = vm_mmap(heap->file, 0, heap->maximum, prot, MAP_SHARED | MAP_NORESERVE, 0);
+	return IS_ERR_VALUE(base) ? (int)base : 0;
+}
+
+/* Unmaps and ends it; a heap that is dying already belongs to the other caller. */
+static int heap_kill(struct privheap_heap *heap)
+{
+	int err;
+
+	if (test_and_set_bit(HEAP_DYING, &heap->state))
+		return -ENOENT;
+	err = privheap_vma_unmap_all(heap);
+	if (!err) {
+		privheap_heap_end(heap);
+		return 0;
+	}
+	/* It lives on, unless its last piece went meanwhile and left the end to us. */
+	clear_bit(HEAP_DYING, &heap->state);
+	smp_mb__after_atomic();	/* pairs with the full barrier of vma_close()'s decrement */
+	if (!atomic_read(&heap->owners))
+		privheap_heap_end(heap);
+	return err;
+}
+
+/**
+ * privheap_heap_create() - PRIVHEAP_CREATE
+ * @context: of the calling process
+ * @arg: in and out, see the uapi header
+ *
+ * Context: process, may sleep; no lock held.
+ * Return: 0, -EINVAL, -EDQUOT, -ENOMEM or -EINTR; a failure has changed nothing.
+ */
+int privheap_heap_create(struct privheap_context *context, struct privheap_create *arg)
+{
+	struct privheap_heap *heap;
+	int err;
+
+	if (!create_is_valid(arg))
+		return -EINVAL;
+	heap = heap_new(context, arg);
+	if (IS_ERR(heap))
+		return PTR_ERR(heap);
+	err = privheap_commit_to(heap, heap->initial, false);
+	if (err)
+		goto end;
+	err = heap_map(heap);
+	if (err)
+		goto end;
+	err = privheap_commit_populate(heap, 0, heap->initial);
+	if (err)
+		goto kill;
+	arg->heap = heap->id;
+	arg->base = heap->base;
+	arg->committed = heap->initial;
+	set_bit(HEAP_READY, &heap->state);
+	privheap_heap_put(heap);
+	return 0;
+
+kill:
+	heap_kill(heap);
+end:
+	privheap_heap_end(heap);
+	privheap_heap_put(heap);
+	return err;
+}
+
+/**
+ * privheap_heap_commit() - PRIVHEAP_COMMIT
+ * @context: of the calling process
+ * @arg: in and out, see the uapi header
+ *
+ * Context: process, may sleep; no lock held.
+ * Return: 0, -EINVAL, -ENOENT, -EDQUOT, -ENOMEM or -EINTR.
+ */
+int privheap_heap_commit(struct privheap_context *context, struct privheap_commit *arg)
+{
+	unsigned long committed = whole_pages(arg->committed);
+	struct privheap_heap *heap;
+	int err = -EINVAL;
+
+	if ((arg->flags & ~PRIVHEAP_COMMIT_POPULATE) || arg->reserved)
+		return -EINVAL;
+	heap = heap_by_id(context, arg->heap);
+	if (!heap)
+		return -ENOENT;
+	if (arg->committed <= heap->maximum)
+		err = privheap_commit_to(heap, committed, arg->flags & PRIVHEAP_COMMIT_POPULATE);
+	arg->committed = privheap_heap_committed(heap);
+	privheap_heap_put(heap);
+	return err;
+}
+
+/**
+ * privheap_heap_destroy() - PRIVHEAP_DESTROY
+ * @context: of the calling process
+ * @id: the heap's number
+ *
+ * Context: process, may sleep; no lock held.
+ * Return: 0, -ENOENT, or what munmap refused the heap's own mapping with (-EPERM: sealed).
+ */
+int privheap_heap_destroy(struct privheap_context *context, unsigned long id)
+{
+	struct privheap_heap *heap = heap_by_id(context, id);
+	int err;
+
+	if (!heap)
+		return -ENOENT;
+	err = heap_kill(heap);
+	privheap_heap_put(heap);
+	return err;
+}
+
+/**
+ * privheap_heap_stat() - PRIVHEAP_STAT
+ * @context: of the calling process
+ * @arg: in and out, see the uapi header
+ *
+ * Context: process, does not sleep.
+ * Return: 0, -EINVAL or -ENOENT.
+ */
+int privheap_heap_stat(struct privheap_context *context, struct privheap_stat *arg)
+{
+	struct privheap_heap *heap;
+
+	if (arg->flags || arg->reserved)
+		return -EINVAL;
+	heap = heap_by_id(context, arg->heap);
+	if (!heap)
+		return -ENOENT;
+	arg->base = heap->base;
+	arg->maximum = heap->maximum;
+	arg->initial = heap->initial;
+	arg->committed = privheap_heap_committed(heap);
+	arg->resident = (u64)heap->file->f_mapping->nrpages << PAGE_SHIFT;
+	arg->flags = heap->flags;
+	memcpy(arg->name, heap->name, sizeof(arg->name));
+	privheap_heap_put(heap);
+	return 0;
+}
+
+/**
+ * privheap_heap_init() - make ready
+ *
+ * Context: module load.
+ * Return: 0 or -ENOMEM.
+ */
+int privheap_heap_init(void)
+{
+	heap_cache = KMEM_CACHE(privheap_heap, SLAB_ACCOUNT);
+	return heap_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * privheap_heap_exit() - undo privheap_heap_init()
+ *
+ * Context: module unload: every heap's file is closed.
+ */
+void privheap_heap_exit(void)
+{
+	kmem_cache_destroy(heap_cache);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef PRIVHEAP_HEAP_H
+#define PRIVHEAP_HEAP_H
+
+#include <linux/fs.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+
+#include "context.h"
+#include "../uapi/privheap.h"
+
+enum privheap_heap_state {
+	HEAP_READY,	/* creation is complete: its number may be used */
+	HEAP_DYING,	/* DESTROY is at work and will end it */
+};
+
+/**
+ * struct privheap_heap - one heap
+ * @refs: one per VMA of it, in any mm, and one per call at work on it
+ * @owners: VMAs of it in the creator's mm; the heap ends with the last
+ * @context: whose heap it is; referenced
+ * @file: the tmpfs file; its size is the commit; referenced
+ * @state: bits of enum privheap_heap_state
+ * @id: its number in the context
+ * @base: address of the first byte; 0 until it is mapped
+ * @maximum: bytes reserved
+ * @initial: bytes committed at creation
+ * @flags: PRIVHEAP_CREATE_*
+ * @lock: every change of the commit and @ended; taken under mmap_lock and under nothing of ours
+ * @ended: nothing is committed any more and nothing ever will be
+ * @name: for people
+ */
+struct privheap_heap {
+	refcount_t refs;
+	atomic_t owners;
+	struct privheap_context *context;
+	struct file *file;
+	unsigned long state;
+	unsigned long id;
+	unsigned long base;
+	unsigned long maximum;
+	unsigned long initial;
+	u32 flags;
+	struct mutex lock;	/* see above */
+	bool ended;
+	char name[PRIVHEAP_NAME_LEN];
+};
+
+static inline unsigned long privheap_heap_committed(const struct privheap_heap *heap)
+{
+	return i_size_read(file_inode(heap->file));
+}
+
+int privheap_heap_init(void);
+void privheap_heap_exit(void);
+
+int privheap_heap_create(struct privheap_context *context, struct privheap_create *arg);
+int privheap_heap_commit(struct privheap_context *context, struct privheap_commit *arg);
+int privheap_heap_destroy(struct privheap_context *context, unsigned long id);
+int privheap_heap_stat(struct privheap_context *context, struct privheap_stat *arg);
+
+/* For the VMAs. */
+void privheap_heap_get(struct privheap_heap *heap);
+void privheap_heap_put(struct privheap_heap *heap);
+void privheap_heap_end(struct privheap_heap *heap);
+
+#endif

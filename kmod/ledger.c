@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Ledgers: who has committed how much, and how much they may.
+ *
+ *	process 1234 --> user 1000 --> system        a charge of 64 KiB goes up,
+ *	used  3 MiB      used 40 MiB   used 90 MiB   level by level; if one refuses,
+ *	limit 4 MiB      limit none    limit 8 GiB   the levels below give it back
+ *
+ * No lock: each level is one compare-and-exchange that never lets used pass the limit, not even
+ * for a moment. A limit lowered below used refuses everything until enough was given back.
+ */
+#include <linux/compiler.h>
+#include <linux/errno.h>
+
+#include "ledger.h"
+
+/**
+ * privheap_ledger_limit() - the limit in force
+ * @ledger: which
+ *
+ * Context: any.
+ * Return: bytes; 0 = none.
+ */
+unsigned long privheap_ledger_limit(const struct privheap_ledger *ledger)
+{
+	unsigned long limit = READ_ONCE(ledger->limit);
+
+	return limit == LEDGER_LIMIT_DEFAULT ? READ_ONCE(*ledger->default_limit) : limit;
+}
+
+/* Adds n unless that passes the limit (0 = none); the limit is honoured at every moment. */
+static bool add_within(atomic_long_t *counter, unsigned long n, unsigned long limit)
+{
+	long old = atomic_long_read(counter);
+
+	do {
+		if (n > LONG_MAX - old)
+			return false;
+		if (limit && (n > limit || old > limit - n))
+			return false;
+	} while (!atomic_long_try_cmpxchg(counter, &old, old + n));
+	return true;
+}
+
+static void raise_peak(struct privheap_ledger *ledger)
+{
+	long used = atomic_long_read(&ledger->used);
+	long peak = atomic_long_read(&ledger->peak);
+
+	while (peak < used && !atomic_long_try_cmpxchg(&ledger->peak, &peak, used))
+		;
+}
+
+/**
+ * privheap_ledger_charge() - take bytes from every level
+ * @chain: the accounts
+ * @bytes: how many
+ *
+ * Context: any; does not sleep. A refusal is not counted here: a caller that asks for a
+ * convenient amount first and the needed one after calls privheap_ledger_deny() at the end.
+ * Return: 0, or -EDQUOT with nothing charged.
+ */
+int privheap_ledger_charge(struct privheap_ledger_chain *chain, unsigned long bytes)
+{
+	int i;
+
+	for (i = 0; i < LEDGER_LEVELS; i++) {
+		struct privheap_ledger *ledger = chain->level[i];
+
+		if (!add_within(&ledger->used, bytes, privheap_ledger_limit(ledger)))
+			goto undo;
+	}
+	for (i = 0; i < LEDGER_LEVELS; i++)
+		raise_peak(chain->level[i]);
+	return 0;
+undo:
+	while (i--)
+		atomic_long_sub(bytes, &chain->level[i]->used);
+	return -EDQUOT;
+}
+
+/**
+ * privheap_ledger_deny() - count a refusal where it happened
+ * @chain: the accounts
+ * @bytes: what was asked for
+ *
+ * Context: any; does not sleep.
+ */
+void privheap_ledger_deny(struct privheap_ledger_chain *chain, unsigned long bytes)
+{
+	int i;
+
+	for (i = 0; i < LEDGER_LEVELS - 1; i++) {
+		unsigned long limit = privheap_ledger_limit(chain->level[i]);
+		unsigned long used = atomic_long_read(&chain->level[i]->used);
+
+		if (limit && (bytes > limit || used > limit - bytes))
+			break;
+	}
+	atomic_long_inc(&chain->level[i]->denied);
+}
+
+/**
+ * privheap_ledger_uncharge() - give bytes back to every level
+ * @chain: the accounts
+ * @bytes: how many; charged before
+ *
+ * Context: any; does not sleep.
+ */
+void privheap_ledger_uncharge(struct privheap_ledger_chain *chain, unsigned long bytes)
+{
+	int i;
+
+	for (i = LEDGER_LEVELS; i--;)
+		atomic_long_sub(bytes, &chain->level[i]->used);
+}
+
+/**
+ * privheap_ledger_add_heap() - count a heap at every level
+ * @chain: the accounts
+ *
+ * Context: any; does not sleep.
+ * Return: 0, or -EDQUOT with nothing counted but the refusal.
+ */
+int privheap_ledger_add_heap(struct privheap_ledger_chain *chain)
+{
+	int i;
+
+	for (i = 0; i < LEDGER_LEVELS; i++) {
+		const unsigned long *limit = chain->level[i]->heaps_limit;
+
+		if (!add_within(&chain->level[i]->heaps, 1, limit ? READ_ONCE(*limit) : 0))
+			goto undo;
+	}
+	return 0;
+undo:
+	atomic_long_inc(&chain->level[i]->denied);
+	while (i--)
+		atomic_long_dec(&chain->level[i]->heaps);
+	return -EDQUOT;
+}
+
+/**
+ * privheap_ledger_remove_heap() - the heap is gone
+ * @chain: the accounts
+ *
+ * Context: any; does not sleep.
+ */
+void privheap_ledger_remove_heap(struct privheap_ledger_chain *chain)
+{
+	int i;
+
+	for (i = LEDGER_LEVELS; i--;)
+		atomic_long_dec(&chain->level[i]->heaps);
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The VMAs of a heap, and the faults in them.
+ *
+ *	write to base + 5 MiB -> past the commit? -> charge, move i_size (commit.c)
+ *	                             | no               | refused: SIGBUS
+ *	                             v                  v
+ *	    map what is in the window (64 KiB, or the huge page around the fault) and done;
+ *	    not there? bring the window in (page.c), map it and done;
+ *	    memory is short? bring in the one page, locked, for core mm to map
+ *
+ * A heap starts as one VMA of its creator. It may be split (mprotect, partial munmap), shrink
+ * and grow in place; it never moves. Owner VMAs are counted and the heap ends with the last.
+ * A VMA in another mm (a child after MADV_DOFORK) keeps the structures alive, shows nothing.
+ */
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/mman.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+
+#include "commit.h"
+#include "compat.h"
+#include "heap.h"
+#include "page.h"
+#include "step.h"
+#include "vma.h"
+
+#define WINDOW_PAGES	(PRIVHEAP_WINDOW >> PAGE_SHIFT)
+
+static bool is_owner(const struct vm_area_struct *vma)
+{
+	const struct privheap_heap *heap = vma->vm_private_data;
+
+	return vma->vm_mm == heap->context->mm;
+}
+
+static void vma_open(struct vm_area_struct *vma)
+{
+	struct privheap_heap *heap = vma->vm_private_data;
+
+	privheap_heap_get(heap);
+	if (is_owner(vma))
+		atomic_inc(&heap->owners);
+	else
+		vm_flags_set(vma, VM_DONTCOPY | VM_WIPEONFORK);
+}
+
+/* A DESTROY at work ends the heap itself, without the mmap_lock that is held here. */
+static void vma_close(struct vm_area_struct *vma)
+{
+	struct privheap_heap *heap = vma->vm_private_data;
+
+	if (is_owner(vma) && atomic_dec_and_test(&heap->owners) &&
+	    !test_bit(HEAP_DYING, &heap->state))
+		privheap_heap_end(heap);
+	privheap_heap_put(heap);
+}
+
+static int vma_mremap(struct vm_area_struct *vma)
+{
+	return -EINVAL;
+}
+
+/* The window around the fault, cut to the VMA and to the commit; false if none is left. */
+static bool window(const struct vm_fault *vmf, pgoff_t committed, pgoff_t *first, pgoff_t *last)
+{
+	struct vm_area_struct *vma = vmf->vma;
+
+	if (vmf->pgoff >= committed)
+		return false;
+	*first = max(round_down(vmf->pgoff, WINDOW_PAGES), vma->vm_pgoff);
+	*last = min3(round_down(vmf->pgoff, WINDOW_PAGES) + WINDOW_PAGES,
+		     vma->vm_pgoff + vma_pages(vma), committed) - 1;
+	return true;
+}
+
+/*
+ * filemap_map_pages() installs the page table that core mm prepared for this fault; where the
+ * table was there and went (a collapse) it finds none and maps nothing.
+ */
+static vm_fault_t map_window(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
+{
+	if (pmd_none(*vmf->pmd) && !vmf->prealloc_pte)
+		return 0;
+	return filemap_map_pages(vmf, first, last);
+}
+
+/* Brings in the rest of the window, as far as that is easy. */
+static void fill_window(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
+{
+	pgoff_t index, next;
+
+	for (index = first; index <= last; index = next) {
+		next = privheap_page_try(vmf->vma->vm_private_data, index);
+		if (next == index)
+			break;
+	}
+}
+
+/*
+ * Returns the page locked, for core mm to map, if it still belongs to the heap and lies inside
+ * the commit: take_back() in commit.c relies on the look at the size under the lock.
+ */
+static vm_fault_t lock_for_core(struct vm_fault *vmf, struct page *page)
+{
+	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
+
+	lock_page(page);
+	if (page_folio(page)->mapping != mapping ||
+	    (loff_t)vmf->pgoff << PAGE_SHIFT >= i_size_read(mapping->host)) {
+		unlock_page(page);
+		put_page(page);
+		return VM_FAULT_NOPAGE;
+	}
+	vmf->page = page;
+	return VM_FAULT_LOCKED;
+}
+
+/*
+ * The page is inside the commit, or was a moment ago. Usually it is not there yet; a huge page
+ * brings its whole window, so the loop ends with it.
+ */
+static vm_fault_t fault_page(struct vm_fault *vmf)
+{
+	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
+	pgoff_t first, last, committed = i_size_read(mapping->host) >> PAGE_SHIFT;
+	struct page *page;
+
+	if (!window(vmf, committed, &first, &last))
+		return VM_FAULT_NOPAGE;
+	if (map_window(vmf, first, last) & VM_FAULT_NOPAGE)
+		return VM_FAULT_NOPAGE;
+	fill_window(vmf, first, last);
+	if (map_window(vmf, first, last) & VM_FAULT_NOPAGE)
+		return VM_FAULT_NOPAGE;
+	page = privheap_page_read(vmf->vma->vm_private_data, vmf->pgoff);
+	if (PTR_ERR(page) == -EINVAL)	/* the size moved back: look again */
+		return VM_FAULT_NOPAGE;
+	if (IS_ERR(page))
+		return vmf_error(PTR_ERR(page));
+	return lock_for_core(vmf, page);
+}
+
+/* Faults on behalf of another task (ptrace, /proc/PID/mem) are charged to the heap's own mm. */
+static vm_fault_t fault_remote(struct vm_fault *vmf)
+{
+	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(vmf->vma->vm_mm);
+	struct mem_cgroup *before = set_active_memcg(memcg);
+	vm_fault_t ret = fault_page(vmf);
+
+	set_active_memcg(before);
+	mem_cgroup_put(memcg);
+	return ret;
+}
+
+static vm_fault_t vma_fault(struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	struct privheap_heap *heap = vma->vm_private_data;
+	unsigned long needed = (vmf->pgoff + 1) << PAGE_SHIFT;
+
+	if (!is_owner(vma) || needed > heap->maximum)
+		return VM_FAULT_SIGBUS;
+	if (needed > privheap_heap_committed(heap)) {
+		/* A core dump must not commit the holes it reads. */
+		if (current->flags & PF_DUMPCORE)
+			return VM_FAULT_SIGBUS;
+		if (privheap_commit_touch(heap, needed))
+			return VM_FAULT_SIGBUS;
+	}
+	return likely(current->mm == vma->vm_mm) ? fault_page(vmf) : fault_remote(vmf);
+}
+
+static vm_fault_t vma_map_pages(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
+{
+	return is_owner(vmf->vma) ? filemap_map_pages(vmf, first, last) : 0;
+}
+
+static const struct vm_operations_struct vma_ops = {
+	.open = vma_open,
+	.close = vma_close,
+	.mremap = vma_mremap,
+	.fault = vma_fault,
+	.map_pages = vma_map_pages,
+};
+
+/**
+ * privheap_vma_mmap() - accept the one mapping that CREATE makes
+ * @file: the heap's
+ * @vma: the mapping
+ *
+ * Context: under the mmap_lock for writing.
+ * Return: 0, or -EPERM for every mapping but that one.
+ */
+int privheap_vma_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct privheap_heap *heap = file->private_data;
+
+	if (heap->base || vma->vm_mm != heap->context->mm || vma->vm_pgoff ||
+	    vma->vm_end - vma->vm_start != heap->maximum || !(vma->vm_flags & VM_SHARED))
+		return -EPERM;
+	vm_flags_set(vma, VM_DONTCOPY);
+	if (!(heap->flags & PRIVHEAP_CREATE_EXEC))
+		vm_flags_clear(vma, VM_EXEC | VM_MAYEXEC);
+	if (heap->flags & PRIVHEAP_CREATE_SECRET)
+		vm_flags_set(vma, VM_IO | VM_DONTDUMP);
+	WRITE_ONCE(heap->base, vma->vm_start);
+	vma->vm_private_data = heap;
+	vma->vm_ops = &vma_ops;
+	privheap_heap_get(heap);
+	atomic_inc(&heap->owners);
+	return 0;
+}
+
+/* The first VMA of the heap in its range; false if there is none. */
+static bool find_piece(struct privheap_heap *heap, unsigned long *start, unsigned long *end)
+{
+	struct mm_struct *mm = heap->context->mm;
+	struct vm_area_struct *vma;
+	unsigned long address = heap->base;
+	bool found = false;
+
+	mmap_read_lock(mm);
+	while (!found && (vma = find_vma(mm, address)) &&
+	       vma->vm_start < heap->base + heap->maximum) {
+		found = vma->vm_file == heap->file;
+		*start = vma->vm_start;
+		*end = vma->vm_end;
+		address = vma->vm_end;
+	}
+	mmap_read_unlock(mm);
+	return found;
+}
+
+/**
+ * privheap_vma_unmap_all() - unmap what is left of the heap in its range
+ * @heap: of the calling process
+ *
+ * What the process itself has mapped over a part is passed over.
+ *
+ * Context: process, may sleep; no lock held.
+ * Return: 0, or what munmap said of a piece: the rest is then still mapped.
+ */
+int privheap_vma_unmap_all(struct privheap_heap *heap)
+{
+	unsigned long start, end;
+	int err = 0;
+
+	while (!err && find_piece(heap, &start, &end))
+		err = vm_munmap(start, end - start);
+	return err;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: (GPL-2.0 WITH Linux-syscall-note) OR MIT */
+/*
+ * /dev/privheap: private heaps, and the quotas on them.
+ *
+ * This header is the manual of the device. Installed as <linux/privheap.h>.
+ *
+ *   int dev = open("/dev/privheap", O_RDWR | O_CLOEXEC);
+ *   struct privheap_create c = { .initial = 1 << 20, .maximum = 64 << 20 };
+ *
+ *   ioctl(dev, PRIVHEAP_CREATE, &c);       c.base .. c.base + 64 MiB is reserved,
+ *                                          the first MiB is committed and resident
+ *   *(char *)(c.base + (5 << 20)) = 1;     commits up to there, if the quota allows
+ *   struct privheap_destroy d = { .heap = c.heap };
+ *   ioctl(dev, PRIVHEAP_DESTROY, &d);      everything is given back
+ *
+ *   base            base + committed                                base + maximum
+ *    |=== committed ===|. . . . . . . . reserved . . . . . . . . . . . .|
+ *    charged to quotas   costs address space only; a touch commits up
+ *    holds pages         to it, or raises SIGBUS when a quota refuses
+ *
+ * Rules that hold for every call:
+ *  - A descriptor belongs to the address space that opened it. From any other (a forked child,
+ *    after exec, a receiver over SCM_RIGHTS) every call fails with EPERM. Closing the last
+ *    descriptor does not end the heaps: they live until destroyed, unmapped, or the process ends.
+ *  - Sizes are bytes and are rounded up to whole pages.
+ *  - Fields called reserved, and flag bits not named here, must be 0: EINVAL.
+ *  - A structure longer than the kernel knows is accepted if its tail is 0, else E2BIG.
+ *  - A call that fails has changed nothing, also when its result could not be written (EFAULT).
+ *  - All calls may be made from any thread of the process at any time.
+ *
+ * Errors that every call can return: EPERM (another address space), ENOTTY (unknown command),
+ * EFAULT (argument not readable or not writable), E2BIG, EINTR (killed while waiting).
+ */
+#ifndef _UAPI_LINUX_PRIVHEAP_H
+#define _UAPI_LINUX_PRIVHEAP_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define PRIVHEAP_NAME_LEN	32	/* bytes of a heap's name, the final 0 included */
+
+/**
+ * struct privheap_create - argument of PRIVHEAP_CREATE
+ * @flags: in: PRIVHEAP_CREATE_* or 0
+ * @reserved: in: 0
+ * @initial: in: bytes to commit and make resident now; 0 = none
+ * @maximum: in: bytes to reserve; what the heap can ever hold; not 0
+ * @name: in: shown in /proc/PID/maps and fdinfo; 0-terminated printable ASCII without '/';
+ *	empty = "heap"
+ * @heap: out: the heap's number; never 0; never given again on this descriptor
+ * @base: out: address of the first byte, a multiple of 64 KiB
+ * @committed: out: bytes committed
+ *
+ * Creates a heap: reserves @maximum bytes of address space, commits the first @initial bytes,
+ * charges them to the process, user and system quota and makes them resident. When it succeeds
+ * those bytes are there.
+ *
+ * Errors: EINVAL (flags, reserved, name, @maximum 0 or beyond the address space,
+ * @initial > @maximum), EDQUOT (a quota or the number of heaps), ENOMEM (memory, address space,
+ * number of mappings).
+ */
+struct privheap_create {
+	__u32 flags;
+	__u32 reserved;
+	__u64 initial;
+	__u64 maximum;
+	char  name[PRIVHEAP_NAME_LEN];
+	__u64 heap;
+	__u64 base;
+	__u64 committed;
+};
+
+/* Pages may be executed. Without it PROT_EXEC can never be had on the heap. */
+#define PRIVHEAP_CREATE_EXEC	0x1U
+/* No ptrace, /proc/PID/mem, process_vm_readv, core dump or O_DIRECT on the heap's bytes. */
+#define PRIVHEAP_CREATE_SECRET	0x2U
+
+/**
+ * struct privheap_commit - argument of PRIVHEAP_COMMIT
+ * @heap: in: which heap
+ * @committed: in: bytes that shall be committed, from the base, at least; out: bytes that are.
+ *	Never falls; asking for what is there already is no error and changes nothing
+ * @flags: in: PRIVHEAP_COMMIT_* or 0
+ * @reserved: in: 0
+ *
+ * Errors: EINVAL (flags, reserved, beyond the maximum), ENOENT (no such heap), EDQUOT,
+ * ENOMEM (with PRIVHEAP_COMMIT_POPULATE only).
+ */
+struct privheap_commit {
+	__u64 heap;
+	__u64 committed;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/* Also make resident the bytes that this call adds; if that fails they are not added. */
+#define PRIVHEAP_COMMIT_POPULATE	0x1U
+
+/**
+ * struct privheap_destroy - argument of PRIVHEAP_DESTROY
+ * @heap: in: which heap
+ * @flags: in: 0
+ * @reserved: in: 0
+ *
+ * Unmaps the heap, frees its pages, ends its charge. Whatever the process mapped over a part of
+ * the range itself stays.
+ *
+ * Errors: EINVAL (flags, reserved), ENOENT (no such heap), EPERM (a part is sealed by mseal(2);
+ * the heap lives on).
+ */
+struct privheap_destroy {
+	__u64 heap;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct privheap_stat - argument of PRIVHEAP_STAT
+ * @heap: in: which heap
+ * @base: out: address of the first byte
+ * @maximum: out: bytes reserved
+ * @initial: out: bytes committed at creation
+ * @committed: out: bytes committed
+ * @resident: out: bytes of pages present now, those in swap not counted
+ * @flags: in: 0; out: PRIVHEAP_CREATE_* it was created with
+ * @reserved: in: 0
+ * @name: out: its name, 0-padded
+ *
+ * Errors: EINVAL (flags, reserved), ENOENT (no such heap).
+ */
+struct privheap_stat {
+	__u64 heap;
+	__u64 base;
+	__u64 maximum;
+	__u64 initial;
+	__u64 committed;
+	__u64 resident;
+	__u32 flags;
+	__u32 reserved;
+	char  name[PRIVHEAP_NAME_LEN];
+};
+
+/**
+ * struct privheap_quota - argument of PRIVHEAP_QUOTA_GET and PRIVHEAP_QUOTA_SET
+ * @scope: in: PRIVHEAP_QUOTA_PROCESS, _USER or _SYSTEM
+ * @id: in: process id, or user id, as the caller sees them; PRIVHEAP_QUOTA_SELF = the caller's;
+ *	0 for _SYSTEM
+ * @flags: in: 0; out: PRIVHEAP_QUOTA_DEFAULT or 0
+ * @reserved: in: 0
+ * @limit: bytes that may be committed; 0 = no limit. GET: out. SET: in
+ * @used: out of GET: bytes committed now; may exceed a limit that was lowered
+ * @peak: out of GET: most bytes ever committed at once
+ * @denied: out of GET: how often a commit was refused by this limit
+ * @heaps: out of GET: heaps alive
+ * @heaps_limit: out of GET: heaps allowed; 0 = no limit; _PROCESS only, else 0
+ *
+ * A commit must fit three limits: its process's, its user's (who opened the descriptor; user
+ * namespaces do not multiply it) and the system's. A process's limit survives exec. A process
+ * may lower its own limit, below what is used too: nothing more is granted until it fits.
+ * SET ignores the fields marked "out of GET".
+ *
+ * Errors: EINVAL (scope, id, flags, reserved), ESRCH (no such process), EPERM (raising a limit,
+ * setting a user's or the system's, setting or reading another process's or another user's,
+ * without CAP_SYS_RESOURCE in the initial user namespace), ENOMEM.
+ */
+struct privheap_quota {
+	__u32 scope;
+	__u32 id;
+	__u32 flags;
+	__u32 reserved;
+	__u64 limit;
+	__u64 used;
+	__u64 peak;
+	__u64 denied;
+	__u64 heaps;
+	__u64 heaps_limit;
+};
+
+#define PRIVHEAP_QUOTA_PROCESS	0U
+#define PRIVHEAP_QUOTA_USER	1U
+#define PRIVHEAP_QUOTA_SYSTEM	2U
+
+#define PRIVHEAP_QUOTA_SELF	0xffffffffU
+
+/* The limit was never set: it follows the module's parameter. */
+#define PRIVHEAP_QUOTA_DEFAULT	0x1U
+
+#define PRIVHEAP_IOC		0xBE
+#define PRIVHEAP_CREATE		_IOWR(PRIVHEAP_IOC, 0, struct privheap_create)
+#define PRIVHEAP_COMMIT		_IOWR(PRIVHEAP_IOC, 1, struct privheap_commit)
+#define PRIVHEAP_DESTROY	_IOW(PRIVHEAP_IOC, 2, struct privheap_destroy)
+#define PRIVHEAP_STAT		_IOWR(PRIVHEAP_IOC, 3, struct privheap_stat)
+#define PRIVHEAP_QUOTA_GET	_IOWR(PRIVHEAP_IOC, 4, struct privheap_quota)
+#define PRIVHEAP_QUOTA_SET	_IOW(PRIVHEAP_IOC, 5, struct privheap_quota)
+
+#endif /* _UAPI_LINUX_PRIVHEAP_H */
