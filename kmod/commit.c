@@ -7,8 +7,8 @@
  *	                   `--> charge the ledgers, then move i_size
  *
  * A page can only come to life below i_size: tmpfs sees to that, and page.c where it goes round
- * tmpfs. So nothing is resident that was not charged. The mark moves up only, with one exception: a populate that ran
- * out of memory takes back what it added, if nobody has touched that in the meantime.
+ * tmpfs. So nothing is resident that was not charged. The mark moves up only, with one exception:
+ * a populate that ran out of memory takes back what it added, if nobody has used that meanwhile.
  */
 #include <linux/fs.h>
 #include <linux/mm.h>

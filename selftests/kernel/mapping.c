@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/* HOSTILE.md B: what a process may do to the mapping of its own heap. Each case by its number. */
+#include <sys/personality.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "device.h"
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+#define MAXIMUM	(16 * MIB)
+
+static void *at(uint64_t address)
+{
+	return (void *)address;
+}
+
+/* The heap still works: the first and the last byte, and its charge covers them. */
+static bool is_alive(int dev, const struct privheap_create *heap)
+{
+	return !touch(heap->base) && !touch(heap->base + MAXIMUM - 1) &&
+	       heap_stat(dev, heap->heap).committed == MAXIMUM;
+}
+
+TEST_F(heap, B2_remap_file_pages)
+{
+	uint64_t base = self->heap.base;
+
+	memset(at(base), 1, 8 * PAGE);
+	for (size_t pgoff = 0; pgoff < 8; pgoff++) {
+		EXPECT_EQ(-1, syscall(SYS_remap_file_pages, base + 3 * PAGE, PAGE, 0, pgoff, 0));
+		EXPECT_TRUE(is_filled(base, 8 * PAGE, 1));
+	}
+	EXPECT_EQ(0, strncmp(strchr(maps_line(base), ' '), " rw-s ", 6));
+}
+
+TEST_F(heap, B4_boundaries)
+{
+	uint64_t base = self->heap.base;
+
+	EXPECT_EQ(0, touch(base));
+	EXPECT_EQ(0, touch(base + MAXIMUM - 1));
+	EXPECT_EQ(SIGSEGV, touch(base + MAXIMUM));
+	EXPECT_EQ(SIGSEGV, touch(base - 1));
+}
+
+TEST_F(heap, B4_past_the_commit_without_quota)
+{
+	ASSERT_EQ(0, limit_self(self->dev, MIB));
+	EXPECT_EQ(0, touch(self->heap.base + MIB - 1));
+	EXPECT_EQ(SIGBUS, touch(self->heap.base + MIB));
+	EXPECT_EQ(SIGBUS, touch(self->heap.base + MAXIMUM - 1));
+	EXPECT_EQ(MIB, heap_stat(self->dev, self->heap.heap).committed);
+}
+
+TEST_F(heap, B5_mremap)
+{
+	uint64_t base = self->heap.base;
+	void *room = mmap(NULL, 4 * MAXIMUM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const struct { size_t old, new; int flags; } cases[] = {
+		{ MAXIMUM, 2 * MAXIMUM, MREMAP_MAYMOVE },
+		{ MAXIMUM, MAXIMUM, MREMAP_MAYMOVE | MREMAP_FIXED },
+		{ PAGE, 2 * PAGE, MREMAP_MAYMOVE },
+		{ 0, MAXIMUM, MREMAP_MAYMOVE },
+		{ MAXIMUM, MAXIMUM, MREMAP_MAYMOVE | MREMAP_DONTUNMAP },
+	};
+
+	memset(at(base), 7, MAXIMUM);
+	/* Something right behind, so that the first case cannot grow in place. */
+	mmap(at(base + MAXIMUM), PAGE, PROT_NONE,
+	     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		EXPECT_EQ(MAP_FAILED, mremap(at(base), cases[i].old, cases[i].new, cases[i].flags,
+					     room)) TH_LOG("case %zu", i);
+		ASSERT_TRUE(is_filled(base, MAXIMUM, 7));
+	}
+	EXPECT_EQ(0, heap_destroy(self->dev, self->heap.heap));
+	EXPECT_EQ(0, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used);
+}
+
+TEST_F(heap, B5_growth_in_place_shows_nothing)
+{
+	uint64_t base = self->heap.base;
+
+	/* The gap behind a heap is ours to use up, unless something lies there. */
+	if (mremap(at(base), MAXIMUM, MAXIMUM + PAGE, 0) == MAP_FAILED) {
+		EXPECT_EQ(ENOMEM, errno);
+	} else {
+		EXPECT_EQ(SIGBUS, touch(base + MAXIMUM));
+	}
+	EXPECT_TRUE(is_alive(self->dev, &self->heap));
+	EXPECT_EQ(0, heap_destroy(self->dev, self->heap.heap));
+	EXPECT_EQ(0, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used);
+}
+
+TEST_F(heap, B5_shrink_in_place)
+{
+	EXPECT_EQ(at(self->heap.base), mremap(at(self->heap.base), MAXIMUM, MIB, 0));
+	EXPECT_EQ(0, touch(self->heap.base + MIB - 1));
+	EXPECT_EQ(SIGSEGV, touch(self->heap.base + MIB));
+	EXPECT_EQ(0, heap_destroy(self->dev, self->heap.heap));
+}
+
+TEST_F(heap, B7_munmap_piece_by_piece)
+{
+	uint64_t base = self->heap.base;
+
+	memset(at(base), 3, MAXIMUM);
+	EXPECT_EQ(0, munmap(at(base), PAGE));
+	EXPECT_EQ(0, munmap(at(base + 8 * MIB), PAGE));
+	EXPECT_EQ(0, munmap(at(base + MAXIMUM - PAGE), PAGE));
+	EXPECT_TRUE(is_filled(base + PAGE, MIB, 3));
+	EXPECT_EQ(MAXIMUM, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used);
+	EXPECT_EQ(0, munmap(at(base + PAGE), 8 * MIB - PAGE));
+	EXPECT_EQ(MAXIMUM, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used);
+	EXPECT_TRUE(is_filled(base + 8 * MIB + PAGE, MIB, 3));
+	EXPECT_EQ(0, munmap(at(base), MAXIMUM));
+	EXPECT_TRUE(used_becomes(self->dev, PRIVHEAP_QUOTA_PROCESS, 0));
+	EXPECT_EQ(0, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).heaps);
+}
+
+TEST_F(heap, B7_mapping_over_a_part_survives_destroy)
+{
+	char *hole = at(self->heap.base + 4 * MIB);
+
+	ASSERT_EQ(hole, mmap(hole, MIB, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	memset(hole, 9, MIB);
+	EXPECT_EQ(0, touch(self->heap.base + MAXIMUM - 1));
+	EXPECT_EQ(0, heap_destroy(self->dev, self->heap.heap));
+	EXPECT_TRUE(is_filled((uint64_t)hole, MIB, 9));
+	EXPECT_EQ(SIGSEGV, touch(self->heap.base));
+	EXPECT_EQ(SIGSEGV, touch(self->heap.base + MAXIMUM - 1));
+	EXPECT_EQ(0, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used);
+}
+
+TEST_F(heap, B8_protection_of_a_part)
+{
+	uint64_t base = self->heap.base;
+
+	memset(at(base), 5, MAXIMUM);
+	EXPECT_EQ(0, mprotect(at(base + 3 * PAGE), PAGE, PROT_NONE));
+	EXPECT_EQ(SIGSEGV, touch(base + 3 * PAGE));
+	EXPECT_EQ(0, mprotect(at(base + 5 * PAGE), PAGE, PROT_READ));
+	EXPECT_EQ(SIGSEGV, touch(base + 5 * PAGE));
+	EXPECT_EQ(0, peek(base + 5 * PAGE));
+	EXPECT_EQ(0, mprotect(at(base), MAXIMUM, PROT_READ | PROT_WRITE));
+	EXPECT_TRUE(is_filled(base, MAXIMUM, 5));
+	EXPECT_EQ(0, heap_destroy(self->dev, self->heap.heap));
+	EXPECT_EQ(0, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used);
+}
+
+TEST_F(heap, B8_commit_around_a_protected_hole)
+{
+	uint64_t base = self->heap.base;
+
+	EXPECT_EQ(0, mprotect(at(base + 2 * MIB), MIB, PROT_NONE));
+	EXPECT_EQ(0, heap_commit(self->dev, self->heap.heap, 8 * MIB, PRIVHEAP_COMMIT_POPULATE));
+	EXPECT_LE(8 * MIB, heap_stat(self->dev, self->heap.heap).resident);
+}
+
+TEST_F(heap, B8_mlock)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	if (limit.rlim_cur >= MIB || !getuid()) {
+		EXPECT_EQ(0, mlock(at(self->heap.base), MIB));
+		EXPECT_EQ(0, munlock(at(self->heap.base), MIB));
+	} else {
+		EXPECT_EQ(-1, mlock(at(self->heap.base), limit.rlim_cur + PAGE));
+	}
+	EXPECT_TRUE(is_alive(self->dev, &self->heap));
+}
+
+TEST_F(heap, B9_never_executable)
+{
+	EXPECT_EQ(-1, mprotect(at(self->heap.base), PAGE, PROT_READ | PROT_EXEC));
+	EXPECT_EQ(EACCES, errno);
+	EXPECT_EQ(-1, mprotect(at(self->heap.base), MAXIMUM, PROT_READ | PROT_WRITE | PROT_EXEC));
+}
+
+TEST_F(heap, B9_read_implies_exec)
+{
+	struct privheap_create heap;
+	int old = personality(0xffffffff);
+
+	personality(old | READ_IMPLIES_EXEC);
+	EXPECT_EQ(0, heap_create(self->dev, 0, MIB, 0, &heap));
+	EXPECT_EQ(0, strncmp(strchr(maps_line(heap.base), ' '), " rw-s ", 6));
+	EXPECT_EQ(0, mprotect(at(heap.base), MIB, PROT_READ));
+	EXPECT_EQ(0, strncmp(strchr(maps_line(heap.base), ' '), " r--s ", 6));
+	personality(old);
+}
+
+TEST_F(heap, B9_executable_by_flag)
+{
+	struct privheap_create heap;
+	unsigned char *code;
+
+	ASSERT_EQ(0, heap_create(self->dev, PAGE, MIB, PRIVHEAP_CREATE_EXEC, &heap));
+	code = at(heap.base);
+	memcpy(code, "\xb8\x2a\x00\x00\x00\xc3", 6);	/* mov eax, 42; ret */
+	EXPECT_EQ(42, ((int (*)(void))code)());
+}
+
+static void advise_everything(uint64_t base, uint64_t offset, size_t length)
+{
+	for (int advice = 0; advice <= 25; advice++)
+		madvise(at(base + offset), length, advice);
+	/* 100 is MADV_HWPOISON: root may, and loses the page, whatever it is of. */
+	for (int advice = geteuid() ? 100 : 101; advice <= 105; advice++)
+		madvise(at(base + offset), length, advice);
+}
+
+TEST_F(heap, B10_every_advice)
+{
+	uint64_t base = self->heap.base;
+
+	memset(at(base), 0x42, MAXIMUM);
+	advise_everything(base, 0, MAXIMUM);
+	advise_everything(base, 5 * PAGE, PAGE);
+	advise_everything(base, MAXIMUM - PAGE, 2 * PAGE);
+	EXPECT_TRUE(is_filled(base, MAXIMUM, 0x42));
+	EXPECT_EQ(MAXIMUM, heap_stat(self->dev, self->heap.heap).committed);
+	EXPECT_EQ(MAXIMUM, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used);
+}
+
+/* Populating a reserve far larger than memory stops at the quota and kills nobody. */
+TEST_F(heap, B11_populate_beyond_the_quota)
+{
+	struct privheap_create big;
+
+	ASSERT_EQ(0, limit_self(self->dev, 8 * MIB));
+	ASSERT_EQ(0, heap_create(self->dev, 0, 1024 * GIB, 0, &big));
+	EXPECT_EQ(-1, madvise(at(big.base), 1024 * GIB, 23 /* MADV_POPULATE_WRITE */));
+	EXPECT_LE(quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used, 8 * MIB);
+	EXPECT_LT(0, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).denied);
+	EXPECT_EQ(0, heap_destroy(self->dev, big.heap));
+	EXPECT_EQ(0, touch(self->heap.base + 8 * MIB - 1));
+}
+
+TEST_F(heap, B14_address_space_limit)
+{
+	struct rlimit old, tight = { .rlim_cur = 256 * MIB, .rlim_max = RLIM_INFINITY };
+	struct privheap_create heap;
+
+	getrlimit(RLIMIT_AS, &old);
+	tight.rlim_max = old.rlim_max;
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &tight));
+	EXPECT_EQ(ENOMEM, heap_create(self->dev, MIB, GIB, 0, &heap));
+	setrlimit(RLIMIT_AS, &old);
+	EXPECT_EQ(64 * KIB, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used);
+	EXPECT_EQ(1, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).heaps);
+}
+
+TEST_F(heap, B15_userfaultfd)
+{
+	struct { uint64_t api, features, ioctls; } api = { .api = 0xaa };
+	struct { uint64_t start, len, mode, ioctls; } reg = {
+		.start = self->heap.base, .len = MAXIMUM, .mode = 1,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | 1 /* UFFD_USER_MODE_ONLY */);
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, ioctl(fd, _IOWR(0xaa, 0x3f, api), &api));
+	EXPECT_EQ(EINVAL, call(fd, _IOWR(0xaa, 0, reg), &reg));
+}
+
+TEST_HARNESS_MAIN
