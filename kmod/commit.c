@@ -20,16 +20,26 @@
 #include "heap.h"
 #include "page.h"
 #include "step.h"
+#include "trace.h"
 
 /* Moves the commit to exactly @target if the ledgers allow. Under the heap's lock. */
 static int move_commit(struct privheap_heap *heap, unsigned long target)
 {
-	int err = privheap_ledger_charge(&heap->context->ledgers,
-					 target - privheap_heap_committed(heap));
+	unsigned long committed = privheap_heap_committed(heap);
+	int err = privheap_ledger_charge(&heap->context->ledgers, target - committed);
 
-	if (!err)
-		i_size_write(file_inode(heap->file), target);
-	return err;
+	if (err)
+		return err;
+	i_size_write(file_inode(heap->file), target);
+	trace_commit(heap, committed, target);
+	return 0;
+}
+
+/* The end of a refusal: counted where it happened, and told. */
+static void deny(struct privheap_heap *heap, unsigned long committed, unsigned long wanted)
+{
+	privheap_ledger_deny(&heap->context->ledgers, wanted - committed);
+	trace_deny(heap, committed, wanted);
 }
 
 /**
@@ -57,7 +67,7 @@ int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed)
 	if (err == -EDQUOT)
 		err = move_commit(heap, needed);
 	if (err == -EDQUOT)
-		privheap_ledger_deny(&heap->context->ledgers, needed - committed);
+		deny(heap, committed, needed);
 	mutex_unlock(&heap->lock);
 	return err;
 }
@@ -169,6 +179,7 @@ static void take_back(struct privheap_heap *heap, unsigned long from, unsigned l
 	}
 	shmem_truncate_range(inode, to, (loff_t)-1);
 	privheap_ledger_uncharge(&heap->context->ledgers, from - to);
+	trace_commit(heap, from, to);
 unlock:
 	mutex_unlock(&heap->lock);
 }
@@ -212,7 +223,7 @@ int privheap_commit_to(struct privheap_heap *heap, unsigned long committed, bool
 	else if (committed > before)
 		err = move_commit(heap, committed);
 	if (err == -EDQUOT)
-		privheap_ledger_deny(&heap->context->ledgers, committed - before);
+		deny(heap, before, committed);
 	mutex_unlock(&heap->lock);
 	if (err || !populate || committed <= before)
 		return err;

@@ -10,6 +10,7 @@
  * over a socket) runs in another mm and is refused by that alone.
  */
 #include <linux/err.h>
+#include <linux/mutex.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
@@ -17,6 +18,8 @@
 #include "quota.h"
 
 static struct kmem_cache *context_cache;
+static LIST_HEAD(contexts);
+static DEFINE_MUTEX(contexts_lock);	/* the list, and the end of what is on it */
 
 /**
  * privheap_context_new() - the context of a fresh open by current
@@ -42,6 +45,9 @@ struct privheap_context *privheap_context_new(void)
 	xa_init_flags(&context->heaps, XA_FLAGS_ACCOUNT);
 	context->mm = current->mm;
 	mmgrab(context->mm);
+	mutex_lock(&contexts_lock);
+	list_add_tail(&context->node, &contexts);
+	mutex_unlock(&contexts_lock);
 	return context;
 
 free_context:
@@ -70,13 +76,32 @@ struct privheap_context *privheap_context_get(struct privheap_context *context)
  */
 void privheap_context_put(struct privheap_context *context)
 {
-	if (!refcount_dec_and_test(&context->refs))
+	if (!refcount_dec_and_mutex_lock(&context->refs, &contexts_lock))
 		return;
+	list_del(&context->node);
+	mutex_unlock(&contexts_lock);
 	WARN_ON_ONCE(!xa_empty(&context->heaps));
 	xa_destroy(&context->heaps);
 	mmdrop(context->mm);
 	privheap_quota_put_chain(&context->ledgers);
 	kmem_cache_free(context_cache, context);
+}
+
+/**
+ * privheap_context_for_each() - visit every context
+ * @f: called with each; must not end one
+ * @arg: for @f
+ *
+ * Context: process, may sleep; @f runs under a mutex.
+ */
+void privheap_context_for_each(void (*f)(struct privheap_context *context, void *arg), void *arg)
+{
+	struct privheap_context *context;
+
+	mutex_lock(&contexts_lock);
+	list_for_each_entry(context, &contexts, node)
+		f(context, arg);
+	mutex_unlock(&contexts_lock);
 }
 
 /**

@@ -22,6 +22,7 @@
 #include "commit.h"
 #include "file.h"
 #include "heap.h"
+#include "trace.h"
 #include "vma.h"
 
 #define FILE_PREFIX	"privheap:"
@@ -83,6 +84,7 @@ void privheap_heap_end(struct privheap_heap *heap)
 	shmem_truncate_range(inode, 0, (loff_t)-1);
 	privheap_ledger_uncharge(&context->ledgers, committed);
 	privheap_ledger_remove_heap(&context->ledgers);
+	trace_destroy(heap, committed);
 }
 
 /* The heap of that number, with a reference, if it is ready; else NULL. */
@@ -227,6 +229,7 @@ int privheap_heap_create(struct privheap_context *context, struct privheap_creat
 	arg->base = heap->base;
 	arg->committed = heap->initial;
 	set_bit(HEAP_READY, &heap->state);
+	trace_create(heap);
 	privheap_heap_put(heap);
 	return 0;
 

@@ -12,10 +12,13 @@
  *	quota.c    whose account is charged
  *	ledger.c   what an account holds
  *	sysfs.c    the totals
+ *	debugfs.c  the list of all heaps
+ *	trace.h    the tracepoints
  */
 #include <linux/module.h>
 
 #include "context.h"
+#include "debugfs.h"
 #include "device.h"
 #include "file.h"
 #include "heap.h"
@@ -40,6 +43,7 @@ static int __init privheap_init(void)
 	err = privheap_device_init();
 	if (err)
 		goto file_exit;
+	privheap_debugfs_init();
 	return 0;
 
 file_exit:
@@ -55,6 +59,7 @@ quota_exit:
 
 static void __exit privheap_exit(void)
 {
+	privheap_debugfs_exit();
 	privheap_device_exit();
 	privheap_file_exit();
 	privheap_heap_exit();

@@ -217,6 +217,18 @@ void privheap_quota_put_chain(struct privheap_ledger_chain *chain)
 }
 
 /**
+ * privheap_quota_pid() - the process whose accounts these are
+ * @chain: the accounts
+ *
+ * Context: any.
+ * Return: its id in the initial namespace.
+ */
+pid_t privheap_quota_pid(const struct privheap_ledger_chain *chain)
+{
+	return pid_nr(container_of(chain->level[0], struct account, ledger)->pid);
+}
+
+/**
  * privheap_quota_system() - the ledger that everything is charged to
  *
  * Context: any.

@@ -13,6 +13,7 @@ void privheap_quota_exit(void);
 int privheap_quota_get_chain(struct privheap_ledger_chain *chain);
 void privheap_quota_put_chain(struct privheap_ledger_chain *chain);
 
+pid_t privheap_quota_pid(const struct privheap_ledger_chain *chain);
 struct privheap_ledger *privheap_quota_system(void);
 
 int privheap_quota_read(struct privheap_ledger_chain *own, struct privheap_quota *arg);

@@ -24,6 +24,7 @@
 #include "heap.h"
 #include "page.h"
 #include "step.h"
+#include "trace.h"
 #include "vma.h"
 
 #define WINDOW_PAGES	(PRIVHEAP_WINDOW >> PAGE_SHIFT)
@@ -154,7 +155,7 @@ static vm_fault_t fault_remote(struct vm_fault *vmf)
 	return ret;
 }
 
-static vm_fault_t vma_fault(struct vm_fault *vmf)
+static vm_fault_t fault_checked(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct privheap_heap *heap = vma->vm_private_data;
@@ -170,6 +171,14 @@ static vm_fault_t vma_fault(struct vm_fault *vmf)
 			return VM_FAULT_SIGBUS;
 	}
 	return likely(current->mm == vma->vm_mm) ? fault_page(vmf) : fault_remote(vmf);
+}
+
+static vm_fault_t vma_fault(struct vm_fault *vmf)
+{
+	vm_fault_t ret = fault_checked(vmf);
+
+	trace_fault(vmf->vma->vm_private_data, vmf->pgoff << PAGE_SHIFT, (__force unsigned int)ret);
+	return ret;
 }
 
 static vm_fault_t vma_map_pages(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
