@@ -185,6 +185,42 @@ TEST_F(heap, A5_secret_heap)
 	EXPECT_EQ(64, mem_read(self->heap.base));
 }
 
+/* What PTRACE_PEEKDATA gets of a tracee that stopped itself: 0, or the errno. */
+static int peek_at_tracee(uint64_t address, pid_t pid)
+{
+	errno = 0;
+	ptrace(PTRACE_PEEKDATA, pid, (void *)address, NULL);
+	return errno;
+}
+
+TEST_F(heap, A5_ptrace)
+{
+	struct privheap_create ordinary, secret;
+	int report[2], status;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(report));
+	pid = fork();
+	if (!pid) {
+		int dev = device_open();
+
+		heap_create(dev, MIB, MIB, 0, &ordinary);
+		heap_create(dev, MIB, MIB, PRIVHEAP_CREATE_SECRET, &secret);
+		(void)!write(report[1], &ordinary.base, 8);
+		(void)!write(report[1], &secret.base, 8);
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	ASSERT_EQ(8, read(report[0], &ordinary.base, 8));
+	ASSERT_EQ(8, read(report[0], &secret.base, 8));
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, peek_at_tracee(ordinary.base, pid));
+	EXPECT_EQ(EIO, peek_at_tracee(secret.base, pid));
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+}
+
 TEST_F(heap, A6_map_files)
 {
 	char path[128];

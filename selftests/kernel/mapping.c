@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* HOSTILE.md B: what a process may do to the mapping of its own heap. Each case by its number. */
+#include <pthread.h>
 #include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -100,6 +101,39 @@ TEST_F(heap, B5_shrink_in_place)
 	EXPECT_EQ(0, touch(self->heap.base + MIB - 1));
 	EXPECT_EQ(SIGSEGV, touch(self->heap.base + MIB));
 	EXPECT_EQ(0, heap_destroy(self->dev, self->heap.heap));
+}
+
+struct faulter {
+	uint64_t base;
+	volatile bool stop;
+};
+
+static void *fault_everywhere(void *arg)
+{
+	struct faulter *faulter = arg;
+
+	for (uint64_t i = 0; !faulter->stop; i++)
+		*(volatile char *)(faulter->base + i * 37 * PAGE % MAXIMUM) = 1;
+	return NULL;
+}
+
+TEST_F(heap, B6_mremap_while_another_thread_faults)
+{
+	struct faulter faulter = { .base = self->heap.base };
+	void *room = mmap(NULL, MAXIMUM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_t thread;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, fault_everywhere, &faulter));
+	for (int i = 0; i < 2000; i++) {
+		madvise(at(self->heap.base), MAXIMUM, MADV_DONTNEED);
+		ASSERT_EQ(MAP_FAILED, mremap(at(self->heap.base), MAXIMUM, MAXIMUM,
+					     MREMAP_MAYMOVE | MREMAP_FIXED, room));
+	}
+	faulter.stop = true;
+	pthread_join(thread, NULL);
+	EXPECT_TRUE(is_alive(self->dev, &self->heap));
+	EXPECT_EQ(0, heap_destroy(self->dev, self->heap.heap));
+	EXPECT_EQ(0, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used);
 }
 
 TEST_F(heap, B7_munmap_piece_by_piece)
@@ -239,6 +273,42 @@ TEST_F(heap, B11_populate_beyond_the_quota)
 	EXPECT_LT(0, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).denied);
 	EXPECT_EQ(0, heap_destroy(self->dev, big.heap));
 	EXPECT_EQ(0, touch(self->heap.base + 8 * MIB - 1));
+}
+
+#define SYS_mseal	462	/* Linux 6.10 */
+
+TEST_F(heap, B13_sealed)
+{
+	uint64_t base = self->heap.base;
+	bool sealed = !syscall(SYS_mseal, base + MIB, MIB, 0);
+
+	if (!sealed)
+		EXPECT_EQ(ENOSYS, errno);
+	EXPECT_EQ(sealed ? EPERM : 0, heap_destroy(self->dev, self->heap.heap));
+	if (sealed) {
+		EXPECT_EQ(0, touch(base + MIB));
+		EXPECT_EQ(EPERM, heap_destroy(self->dev, self->heap.heap));
+		EXPECT_LT(0, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used);
+	}
+	/* What exit gives back is seen by the runner's counters. */
+}
+
+TEST_F(heap, B14_number_of_mappings)
+{
+	struct privheap_create heap;
+	int err = 0;
+
+	/* Every other page of its own protection, until the kernel has no more mappings to give. */
+	for (uint64_t offset = 0; !err && offset < GIB; offset += 2 * PAGE) {
+		char *page = mmap(NULL, 2 * PAGE, offset / PAGE % 4 ? PROT_READ : PROT_NONE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		err = page == MAP_FAILED;
+	}
+	ASSERT_EQ(1, err);
+	EXPECT_EQ(ENOMEM, heap_create(self->dev, MIB, MIB, 0, &heap));
+	EXPECT_EQ(64 * KIB, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used);
+	EXPECT_EQ(1, quota(self->dev, PRIVHEAP_QUOTA_PROCESS).heaps);
 }
 
 TEST_F(heap, B14_address_space_limit)
