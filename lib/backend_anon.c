@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Ranges of plain anonymous memory, with the ledger kept here.
+ *
+ *   base            base + committed          base + maximum     next multiple of 64 KiB
+ *    |== read/write ==|. . . . . . PROT_NONE . . . . . .|. . . . . . . . .|
+ *
+ * Beyond the commit the range is PROT_NONE, so a touch there is a fault, as on the device. A
+ * commit is one mprotect; it extends the mapping before it, so a range is two mappings at most.
+ * Lengths are rounded up to 64 KiB: one aligned range after the other then comes out aligned,
+ * and the detour through an oversized reservation is rare.
+ *
+ * Not promised here, only by the device: other processes' limits, SECRET beyond core dumps.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "process.h"
+#include "../uapi/privheap.h"
+
+#define GRANULE		((size_t)64 << 10)
+#define PAGE		4096
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23	/* Linux 5.14 */
+#endif
+
+static size_t anon_length(size_t maximum)
+{
+	return (maximum + GRANULE - 1) & ~(GRANULE - 1);
+}
+
+static int anon_charge(struct process *process, uint64_t bytes)
+{
+	uint64_t used = process->anon.used, peak, limit;
+
+	do {
+		limit = process->anon.limit;
+		if (limit && (used > limit || bytes > limit - used)) {
+			process->anon.denied++;
+			return -EDQUOT;
+		}
+	} while (!atomic_compare_exchange_weak(&process->anon.used, &used, used + bytes));
+	used += bytes;
+	peak = process->anon.peak;
+	while (peak < used && !atomic_compare_exchange_weak(&process->anon.peak, &peak, used))
+		;
+	return 0;
+}
+
+static void anon_refund(struct process *process, uint64_t bytes)
+{
+	process->anon.used -= bytes;
+}
+
+/* Any aligned place, or NULL. */
+static char *anon_place(size_t length)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	char *wide, *p = mmap(NULL, length, PROT_NONE, flags, -1, 0);
+	size_t before;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	if (((uintptr_t)p & (GRANULE - 1)) == 0)
+		return p;
+	munmap(p, length);
+	wide = mmap(NULL, length + GRANULE, PROT_NONE, flags, -1, 0);
+	if (wide == MAP_FAILED)
+		return NULL;
+	before = -(uintptr_t)wide & (GRANULE - 1);
+	if (before)
+		munmap(wide, before);
+	munmap(wide + before + length, GRANULE - before);
+	return wide + before;
+}
+
+static int anon_populate(char *p, size_t bytes)
+{
+	if (madvise(p, bytes, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -ENOMEM;
+	/* An older kernel: touch. The bytes are new, nobody else can be using them. */
+	for (size_t i = 0; i < bytes; i += PAGE)
+		*(volatile char *)(p + i) = 0;
+	return 0;
+}
+
+/* Makes [from, to) of the range usable; charged already. */
+static int anon_enable(struct backend_range *range, size_t from, size_t to, bool populate)
+{
+	int protection = PROT_READ | PROT_WRITE | (range->id & BACKEND_EXEC ? PROT_EXEC : 0);
+	char *p = range->base + from;
+
+	if (from == to)
+		return 0;
+	if (mprotect(p, to - from, protection))
+		return -ENOMEM;
+	if (populate && anon_populate(p, to - from)) {
+		madvise(p, to - from, MADV_DONTNEED);
+		mprotect(p, to - from, PROT_NONE);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int anon_map(struct backend_range *range, size_t initial, unsigned int flags)
+{
+	size_t length = anon_length(range->maximum);
+
+	range->base = anon_place(length);
+	if (!range->base)
+		return -ENOMEM;
+	if (madvise(range->base, length, MADV_DONTFORK) ||
+	    (flags & BACKEND_SECRET && madvise(range->base, length, MADV_DONTDUMP)) ||
+	    anon_enable(range, 0, initial, true)) {
+		munmap(range->base, length);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int anon_reserve(struct backend_range *range, size_t initial, size_t maximum,
+			unsigned int flags, const char *name)
+{
+	struct process *process = process_get();
+	int error, saved = errno;
+
+	(void)name;	/* nobody would see it: anonymous mappings are named by few kernels */
+	if (!process || maximum > SIZE_MAX - 2 * GRANULE)
+		return -ENOMEM;
+	error = anon_charge(process, initial);
+	if (error)
+		return error;
+	*range = (struct backend_range){
+		.backend = &backend_anon,
+		.maximum = maximum,
+		.committed = initial,
+		.id = flags & BACKEND_EXEC,
+	};
+	error = anon_map(range, initial, flags);
+	if (error)
+		anon_refund(process, initial);
+	else
+		process->anon.heaps++;
+	errno = saved;
+	return error;
+}
+
+static int anon_commit(struct backend_range *range, size_t committed, bool populate)
+{
+	struct process *process = process_get();
+	size_t old = range->committed;
+	int error, saved = errno;
+
+	if (committed <= old)
+		return 0;
+	error = anon_charge(process, committed - old);
+	if (error)
+		return error;
+	error = anon_enable(range, old, committed, populate);
+	if (error)
+		anon_refund(process, committed - old);
+	else
+		range->committed = committed;
+	errno = saved;
+	return error;
+}
+
+static int anon_release(struct backend_range *range)
+{
+	struct process *process = process_get();
+	int saved = errno;
+
+	if (munmap(range->base, anon_length(range->maximum))) {
+		errno = saved;
+		return -EPERM;
+	}
+	anon_refund(process, range->committed);
+	process->anon.heaps--;
+	return 0;
+}
+
+static int anon_scope(uint32_t scope, uint32_t id)
+{
+	if (scope > PRIVHEAP_QUOTA_SYSTEM)
+		return -EINVAL;
+	if (scope != PRIVHEAP_QUOTA_PROCESS)
+		return -EOPNOTSUPP;
+	return id == PRIVHEAP_QUOTA_SELF || id == (uint32_t)getpid() ? 0 : -EOPNOTSUPP;
+}
+
+static int anon_quota_get(uint32_t scope, uint32_t id, struct backend_quota *quota)
+{
+	struct process *process = process_get();
+	int error = anon_scope(scope, id);
+
+	if (error || !process)
+		return error ? error : -ENOMEM;
+	*quota = (struct backend_quota){
+		.limit = process->anon.limit,
+		.used = process->anon.used,
+		.peak = process->anon.peak,
+		.denied = process->anon.denied,
+		.heaps = process->anon.heaps,
+	};
+	return 0;
+}
+
+static int anon_quota_set(uint32_t scope, uint32_t id, uint64_t limit)
+{
+	struct process *process = process_get();
+	int error = anon_scope(scope, id);
+
+	if (error || !process)
+		return error ? error : -ENOMEM;
+	process->anon.limit = limit;
+	return 0;
+}
+
+const struct backend backend_anon = {
+	.name = "anon",
+	.reserve = anon_reserve,
+	.commit = anon_commit,
+	.release = anon_release,
+	.quota_get = anon_quota_get,
+	.quota_set = anon_quota_set,
+};

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * A block's way in and out.
+ *
+ *   heap_alloc ─ small ─▶ a bit of the shard's current slab ─ none ─▶ slab_alloc_slow
+ *              └ large ─▶ a run of pages
+ *   heap_free ─▶ page map ─ SLAB ──▶ which block, live?, canary ─▶ set its bit
+ *                         ├ LARGE ─▶ canary ─▶ run_free
+ *                         └ else ──▶ why not
+ *
+ * Pointers are never believed: the page map, in memory that programs cannot reach by overrun,
+ * says what is there. In all functions here p is only read or written after that.
+ */
+#include <errno.h>
+#include <string.h>
+#include "large.h"
+#include "shard.h"
+#include "slab.h"
+
+/* The smallest class for n whose blocks are all aligned; CLASSES if that takes pages. */
+static unsigned int block_class(const struct heap *heap, size_t n, size_t align)
+{
+	unsigned int class;
+
+	if (n > heap->slab_limit || align > PAGE_BYTES)
+		return CLASSES;
+	for (class = class_of(n); class < CLASSES; class++) {
+		if (class_sizes[class] > heap->slab_limit)
+			break;
+		if (class_sizes[class] % align == 0)
+			return class;
+	}
+	return CLASSES;
+}
+
+/*
+ * On the side of the error: out of what? The errno says no more than "no quota" or "no memory".
+ */
+static int block_error(int error)
+{
+	return error == -EDQUOT ? EDQUOT : ENOMEM;
+}
+
+static __attribute__((noinline))
+void *block_alloc_slow(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error)
+{
+	unsigned int class = block_class(heap, n, align);
+	int reason = -ENOMEM;
+	void *p = NULL;
+
+	*error = ENOMEM;
+	if (n > heap->maximum || align > heap->maximum || heap_would_hang(heap))
+		return NULL;
+	if (class < CLASSES) {
+		heap_enter(heap);
+		p = slab_alloc_slow(heap, class, n, align, &reason);
+		heap_leave(heap);
+	}
+	if (p && flags & HEAP_F_ZERO)
+		memset(p, 0, n);
+	if (!p)
+		p = large_alloc(heap, n, align, flags, &reason);
+	if (!p)
+		*error = block_error(reason);
+	return p;
+}
+
+void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error)
+{
+	struct shard *shard;
+	struct slab *slab;
+	void *p;
+
+	if (likely(n <= heap->slab_limit && align <= 16)) {
+		shard = shard_get(heap);
+		slab = shard ? atomic_load_explicit(&shard->current[class_of(n)],
+						    memory_order_acquire) : NULL;
+		p = slab ? slab_alloc(heap, slab, n) : NULL;
+		if (likely(p)) {
+			if (flags & HEAP_F_ZERO)
+				memset(p, 0, n);
+			return p;
+		}
+	}
+	return block_alloc_slow(heap, n, align, flags, error);
+}
+
+static inline enum heap_fault block_free_small(struct heap *heap, struct slab *slab, void *p)
+{
+	enum heap_fault fault;
+	size_t slack;
+	uint32_t i;
+
+	fault = slab_find(slab, p, &i);
+	if (unlikely(fault != HEAP_OK))
+		return fault;
+	slack = slab_slack(slab, i);
+	if (unlikely(!canary_intact(p, slab->size, slack, heap->canary)))
+		return HEAP_OVERRUN;
+	slab_set_slack(slab, i, 0);
+	if (unlikely(!slab_give(slab, i, heap->exclusive)))
+		return HEAP_FREED;
+	if (unlikely(atomic_load(&slab->full)))
+		slab_freed_in_full(heap, slab);
+	return HEAP_OK;
+}
+
+enum heap_fault heap_free(struct heap *heap, void *p)
+{
+	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
+	uint64_t tag;
+
+	if (unlikely(offset >= heap->maximum))
+		return HEAP_FOREIGN;
+	tag = page_tag(heap_page(heap, offset >> PAGE_SHIFT));
+	if (likely(page_kind(tag) == PAGE_SLAB))
+		return block_free_small(heap, page_slab(tag), p);
+	return large_free(heap, p);
+}
+
+/* What p is. For HEAP_OK *slab and *i are filled for a small block, *slab is NULL for a large. */
+static enum heap_fault block_find(struct heap *heap, const void *p, struct slab **slab,
+				  uint32_t *i)
+{
+	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
+	uint64_t tag;
+
+	*slab = NULL;
+	if (offset >= heap->maximum)
+		return HEAP_FOREIGN;
+	tag = page_tag(heap_page(heap, offset >> PAGE_SHIFT));
+	if (page_kind(tag) != PAGE_SLAB)
+		return HEAP_OK;
+	*slab = page_slab(tag);
+	return slab_find(*slab, p, i);
+}
+
+enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size)
+{
+	enum heap_fault fault;
+	struct slab *slab;
+	uint32_t i;
+
+	fault = block_find(heap, p, &slab, &i);
+	if (fault != HEAP_OK)
+		return fault;
+	if (!slab)
+		return large_size(heap, p, size);
+	*size = slab->size - slab_slack(slab, i);
+	return HEAP_OK;
+}
+
+/* Slack 0 first and last the new one: in between, whoever validates has nothing to check. */
+static void block_resize_small(struct heap *heap, struct slab *slab, uint32_t i, void *p,
+			       size_t old, size_t n, unsigned int flags)
+{
+	slab_set_slack(slab, i, 0);
+	if (flags & HEAP_F_ZERO && n > old)
+		memset((char *)p + old, 0, n - old);
+	canary_put(p, slab->size, slab->size - n, heap->canary);
+	slab_set_slack(slab, i, slab->size - n);
+}
+
+static void *block_move(struct heap *heap, void *p, size_t old, size_t n, unsigned int flags,
+			int *error)
+{
+	void *new = heap_alloc(heap, n, 16, flags & HEAP_F_ZERO, error);
+
+	if (!new)
+		return NULL;
+	memcpy(new, p, old < n ? old : n);
+	heap_free(heap, p);
+	return new;
+}
+
+enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int flags,
+			     void **out, int *error)
+{
+	enum heap_fault fault;
+	struct slab *slab;
+	size_t old, slack;
+	uint32_t i;
+
+	*out = NULL;
+	*error = ENOMEM;
+	fault = block_find(heap, p, &slab, &i);
+	if (fault != HEAP_OK)
+		return fault;
+	if (slab) {
+		slack = slab_slack(slab, i);
+		old = slab->size - slack;
+		if (!canary_intact(p, slab->size, slack, heap->canary))
+			return HEAP_OVERRUN;
+		if (n <= slab->size) {
+			block_resize_small(heap, slab, i, p, old, n, flags);
+			*out = p;
+			return HEAP_OK;
+		}
+	} else {
+		fault = large_resize(heap, p, n, flags, out, &old);
+		if (fault != HEAP_OK || *out)
+			return fault;
+	}
+	if (!(flags & HEAP_F_IN_PLACE) && n <= heap->maximum)
+		*out = block_move(heap, p, old, n, flags, error);
+	return HEAP_OK;
+}
+
+static enum heap_fault block_validate(struct heap *heap, const void *p)
+{
+	enum heap_fault fault;
+	struct slab *slab;
+	size_t slack;
+	uint32_t i;
+
+	fault = block_find(heap, p, &slab, &i);
+	if (fault != HEAP_OK)
+		return fault;
+	if (!slab)
+		return large_validate(heap, p);
+	slack = slab_slack(slab, i);
+	return canary_intact(p, slab->size, slack, heap->canary) ? HEAP_OK : HEAP_OVERRUN;
+}
+
+/* One run of the page map; locked. */
+static enum heap_fault block_validate_run(struct heap *heap, size_t head, const void **bad)
+{
+	const char *p = heap->base + (head << PAGE_SHIFT);
+	uint64_t tag = page_tag(heap_page(heap, head));
+	struct slab *slab = page_slab(tag);
+
+	*bad = p;
+	if (page_kind(tag) == PAGE_FREE)
+		return run_consistent(heap, head) ? HEAP_OK : HEAP_METADATA;
+	if (page_kind(tag) == PAGE_LARGE)
+		return large_intact(heap, head) ? HEAP_OK : HEAP_OVERRUN;
+	for (size_t i = 0; i < slab_pages(slab); i++)
+		if (page_tag(heap_page(heap, head + i)) != tag)
+			return HEAP_METADATA;
+	if (slab_base(slab) != p)
+		return HEAP_METADATA;
+	return slab_validate(heap, slab, bad);
+}
+
+enum heap_fault heap_validate(struct heap *heap, const void *p, const void **bad)
+{
+	enum heap_fault fault = HEAP_OK;
+	size_t pages;
+
+	*bad = p;
+	if (p)
+		return block_validate(heap, p);
+	if (!heap_enter_safely(heap))
+		return HEAP_OK;
+	for (size_t head = 0; head < heap->runs.top && fault == HEAP_OK; head += pages) {
+		pages = run_pages(heap, head);
+		*bad = heap->base + (head << PAGE_SHIFT);
+		fault = pages ? block_validate_run(heap, head, bad) : HEAP_METADATA;
+	}
+	heap_leave(heap);
+	if (fault == HEAP_OK)
+		*bad = NULL;
+	return fault;
+}
+
+void heap_stats(struct heap *heap, struct heap_stats *stats)
+{
+	uint64_t tag;
+	size_t size, pages;
+
+	*stats = (struct heap_stats){ .maximum = heap->maximum };
+	if (!heap_enter_safely(heap))
+		return;
+	stats->committed = heap->range.committed;
+	for (size_t head = 0; head < heap->runs.top; head += pages) {
+		tag = page_tag(heap_page(heap, head));
+		pages = run_pages(heap, head);
+		if (!pages)
+			break;
+		if (page_kind(tag) == PAGE_SLAB)
+			slab_count(page_slab(tag), &stats->blocks, &stats->allocated);
+		if (page_kind(tag) == PAGE_LARGE &&
+		    large_size(heap, heap->base + (head << PAGE_SHIFT), &size) == HEAP_OK) {
+			stats->allocated += size;
+			stats->blocks++;
+		}
+	}
+	heap_leave(heap);
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The life of a heap.
+ *
+ *   side_alloc ──▶ reserve ──▶ registry_insert ──▶ … blocks … ──▶ registry_remove ──▶ release
+ *   its record     its range   its handle                                     and its metadata
+ *
+ * Destroying is the same three steps backward, whatever is alive in it: nothing is walked.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include "process.h"
+#include "registry.h"
+#include "run.h"
+#include "side.h"
+#include "slab.h"
+
+#define MIB		((size_t)1 << 20)
+#define GROWABLE_LEAST	((size_t)1 << 30)
+#define HEAP_FLAGS	(HEAP_F_NO_SERIALIZE | HEAP_F_EXCEPTIONS | HEAP_F_EXEC | HEAP_F_SECRET | \
+			 HEAP_F_RETURN)
+
+static_assert(sizeof(struct heap) + sizeof(struct shard) + 64 + 512 + 128 <= SIDE_PAGE,
+	      "a small heap's metadata is one page");
+
+static size_t heap_power_of_two(size_t n)
+{
+	return n <= 1 ? 1 : (size_t)1 << (64 - __builtin_clzll(n - 1));
+}
+
+/* What a growable heap reserves: it can never hold more than RAM and swap. */
+static size_t heap_growable(size_t initial)
+{
+	struct sysinfo info;
+	size_t bytes = GROWABLE_LEAST;
+
+	if (sysinfo(&info) == 0)
+		bytes = heap_power_of_two((info.totalram + info.totalswap) * info.mem_unit);
+	if (bytes < initial)
+		bytes = heap_power_of_two(initial);
+	return bytes < GROWABLE_LEAST ? GROWABLE_LEAST : bytes;
+}
+
+/* Bytes to reserve, and the least that will do. 0 or -EINVAL, -ENOMEM. */
+static int heap_sizes(const struct heap_attr *attr, size_t *initial, size_t *maximum,
+		      size_t *least)
+{
+	size_t top = HEAP_PAGES_MAX << PAGE_SHIFT;
+
+	if (attr->maximum && attr->initial > attr->maximum)
+		return -EINVAL;
+	if (attr->initial > top || attr->maximum > top)
+		return -ENOMEM;
+	*initial = (attr->initial + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+	if (*initial == 0)
+		*initial = PAGE_BYTES;
+	*maximum = (attr->maximum + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+	*least = *maximum;
+	if (*maximum == 0) {
+		*maximum = heap_growable(*initial);
+		*least = *initial < GROWABLE_LEAST ? GROWABLE_LEAST : *initial;
+	}
+	return 0;
+}
+
+static int heap_reserve(struct backend_range *range, const struct backend *backend,
+			const struct heap_attr *attr)
+{
+	unsigned int flags = (attr->flags & HEAP_F_EXEC ? BACKEND_EXEC : 0) |
+			     (attr->flags & HEAP_F_SECRET ? BACKEND_SECRET : 0);
+	const char *name = attr->name ? attr->name : "heap";
+	size_t initial, maximum, least;
+	int error = heap_sizes(attr, &initial, &maximum, &least);
+
+	if (error)
+		return error;
+	do {
+		error = backend->reserve(range, initial, maximum, flags, name);
+		maximum /= 2;
+	} while ((error == -ENOMEM || error == -EINVAL) && maximum >= least);
+	return error;
+}
+
+/* One per CPU, a power of two. glibc reads a file for the number of CPUs: ask once. */
+static uint32_t heap_shards(struct process *process, size_t maximum)
+{
+	uint32_t shards = process->shards;
+
+	if (maximum < 4 * MIB)
+		return 1;
+	if (!shards) {
+		shards = (uint32_t)heap_power_of_two((size_t)get_nprocs_conf());
+		process->shards = shards = shards < HEAP_SHARDS ? shards : HEAP_SHARDS;
+	}
+	return shards;
+}
+
+static int heap_init(struct heap *heap, const struct heap_attr *attr, struct process *process)
+{
+	int error = 0;
+
+	heap->base = heap->range.base;
+	heap->maximum = heap->range.maximum;
+	heap->level_max = heap->maximum < MIB ? 0 : heap->maximum < 4 * MIB ? 1 : 2;
+	heap->slab_limit = SLAB_LEVEL_BYTES(heap->level_max) / 2;
+	heap->flags = attr->flags & HEAP_FLAGS;
+	heap->exclusive = heap->flags & HEAP_F_NO_SERIALIZE;
+	heap->shard_mask = heap->exclusive ? 0 : heap_shards(process, heap->maximum) - 1;
+	heap->runs.pages = heap->maximum >> PAGE_SHIFT;
+	memcpy(heap->canary, process_canary(process), sizeof(heap->canary));
+	return heap_page_make(heap, 0, &error) ? 0 : error;
+}
+
+/* Every metadata chunk, the heap's own record last. */
+static void heap_free_metadata(struct heap *heap)
+{
+	const struct backend *backend = heap->range.backend;
+	struct meta_chunk *chunk = heap->meta, *next;
+
+	for (; chunk; chunk = next) {
+		next = chunk->next;
+		side_free(backend, chunk, chunk->order);
+	}
+}
+
+static struct heap *heap_record(const struct backend *backend, int *error)
+{
+	struct heap *heap = side_alloc(backend, 0, error);
+
+	if (!heap)
+		return NULL;
+	memset(heap, 0, sizeof(*heap));
+	heap->first.used = sizeof(*heap);
+	heap->meta = &heap->first;
+	heap->meta_bytes = SIDE_PAGE;
+	heap->range.backend = backend;
+	return heap;
+}
+
+static int heap_make(const struct heap_attr *attr, struct heap **out)
+{
+	const struct backend *backend = attr->backend ? attr->backend : backend_default();
+	struct process *process = process_get();
+	struct heap *heap;
+	int error;
+
+	if (!backend)
+		return -EINVAL;
+	if (!process)
+		return -ENOMEM;
+	heap = heap_record(backend, &error);
+	if (!heap)
+		return error;
+	error = heap_reserve(&heap->range, backend, attr);
+	heap->range.backend = backend;
+	if (error)
+		goto free_metadata;
+	error = heap_init(heap, attr, process);
+	if (!error)
+		error = registry_insert(heap);
+	if (error)
+		goto release;
+	*out = heap;
+	return 0;
+
+release:
+	backend->release(&heap->range);
+free_metadata:
+	heap_free_metadata(heap);
+	return error;
+}
+
+int heap_create(const struct heap_attr *attr, struct heap **out)
+{
+	/* A signal handler that interrupted the library must not wait for its locks. */
+	return lock_any_held() ? -ENOMEM : heap_make(attr, out);
+}
+
+int heap_destroy(struct heap *heap)
+{
+	int error;
+
+	if (lock_any_held())
+		return -EDEADLK;
+	if (heap == process_get()->process_heap || !registry_remove(heap))
+		return -EINVAL;
+	error = heap->range.backend->release(&heap->range);
+	if (error) {
+		/* Sealed: it lives on. The table had room for it a moment ago. */
+		registry_insert(heap);
+		return error;
+	}
+	heap_free_metadata(heap);
+	return 0;
+}
+
+void *heap_handle(const struct heap *heap)
+{
+	return heap->base;
+}
+
+unsigned int heap_flags(const struct heap *heap)
+{
+	return heap->flags;
+}
+
+int heap_process(struct heap **out)
+{
+	static const struct heap_attr attr = { .name = "process heap" };
+	struct process *process = process_get();
+	int error = 0;
+
+	if (!process)
+		return -ENOMEM;
+	*out = atomic_load_explicit(&process->process_heap, memory_order_acquire);
+	if (*out)
+		return 0;
+	if (lock_any_held())
+		return -ENOMEM;
+	lock_take(&process->process_heap_lock);
+	if (!process->process_heap) {
+		error = heap_make(&attr, out);
+		if (!error)
+			process->process_heap = *out;
+	}
+	*out = process->process_heap;
+	lock_drop(&process->process_heap_lock);
+	return error;
+}
+
+bool heap_thread_holds_lock(void)
+{
+	return lock_any_held();
+}

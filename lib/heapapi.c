@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The Win32 Heap API: thin wrappers that speak its flags and its errors.
+ *
+ *	HANDLE --heap_lookup--> struct heap --heap_*--> result
+ *	   \- no heap: 6		   \- no memory: 8, or STATUS_NO_MEMORY
+ *					    \- bad pointer: corruption_found, then 87
+ *
+ * Nothing here holds a lock, so raising is safe wherever it happens.
+ */
+#define _GNU_SOURCE
+#include "include/heapapi.h"
+
+#include <errno.h>
+
+#include "corruption.h"
+#include "exception.h"
+#include "heap.h"
+#include "lifetime.h"
+
+#define LEAST_ALIGN	16
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+
+/* What HeapCreate knows; HEAP_TAIL/FREE_CHECKING and ALIGN_16 hold for every heap. */
+#define CREATE_OPTIONS	(HEAP_NO_SERIALIZE | HEAP_GENERATE_EXCEPTIONS |			\
+			 HEAP_TAIL_CHECKING_ENABLED | HEAP_FREE_CHECKING_ENABLED |	\
+			 HEAP_CREATE_ALIGN_16 | HEAP_CREATE_ENABLE_EXECUTE)
+
+static _Thread_local DWORD last_error __attribute__((tls_model("initial-exec")));
+
+DWORD GetLastError(void)
+{
+	return last_error;
+}
+
+void SetLastError(DWORD code)
+{
+	last_error = code;
+}
+
+static void fail(DWORD code, int error)
+{
+	last_error = code;
+	errno = error;
+}
+
+/* error: a negative errno of heap creation. */
+static HANDLE not_created(int error)
+{
+	fail(error == -EINVAL ? ERROR_INVALID_PARAMETER : ERROR_NOT_ENOUGH_MEMORY, -error);
+	return NULL;
+}
+
+static unsigned int create_flags(DWORD options)
+{
+	return (options & HEAP_NO_SERIALIZE ? HEAP_F_NO_SERIALIZE : 0) |
+	       (options & HEAP_GENERATE_EXCEPTIONS ? HEAP_F_EXCEPTIONS : 0) |
+	       (options & HEAP_CREATE_ENABLE_EXECUTE ? HEAP_F_EXEC : 0);
+}
+
+static inline unsigned int call_flags(DWORD flags)
+{
+	return (flags & HEAP_ZERO_MEMORY ? HEAP_F_ZERO : 0) |
+	       (flags & HEAP_REALLOC_IN_PLACE_ONLY ? HEAP_F_IN_PLACE : 0);
+}
+
+HANDLE HeapCreate(DWORD options, SIZE_T initial, SIZE_T maximum)
+{
+	struct heap_attr attr = {
+		.initial = initial,
+		.maximum = maximum,
+		.flags = create_flags(options),
+	};
+	int saved = errno;
+	struct heap *heap;
+	int error;
+
+	if (options & ~(DWORD)CREATE_OPTIONS)
+		return not_created(-EINVAL);
+	error = lifetime_create(&attr, &heap);
+	if (error)
+		return not_created(error);
+	errno = saved;
+	return heap_handle(heap);
+}
+
+BOOL HeapDestroy(HANDLE handle)
+{
+	int saved = errno;
+	int error = lifetime_destroy(handle);
+
+	if (error) {
+		fail(error == -EINVAL ? ERROR_INVALID_HANDLE : ERROR_GEN_FAILURE, -error);
+		return FALSE;
+	}
+	errno = saved;
+	return TRUE;
+}
+
+HANDLE GetProcessHeap(void)
+{
+	int saved = errno;
+	struct heap *heap;
+	int error = lifetime_process(&heap);
+
+	if (error) {
+		fail(ERROR_NOT_ENOUGH_MEMORY, -error);
+		return NULL;
+	}
+	errno = saved;
+	return heap_handle(heap);
+}
+
+static LPVOID no_memory(struct heap *heap, DWORD flags, SIZE_T bytes, int error, void *caller)
+{
+	if (flags & HEAP_GENERATE_EXCEPTIONS || heap_flags(heap) & HEAP_F_EXCEPTIONS)
+		exception_no_memory(heap_handle(heap), bytes, caller);
+	/* Somebody answered "go back". Last, because who was asked may have changed them. */
+	fail(ERROR_NOT_ENOUGH_MEMORY, error);
+	return NULL;
+}
+
+LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
+{
+	struct heap *heap = heap_lookup(handle);
+	int error;
+	void *p;
+
+	if (!likely(heap)) {
+		fail(ERROR_INVALID_HANDLE, EINVAL);
+		return NULL;
+	}
+	p = heap_alloc(heap, bytes, LEAST_ALIGN, call_flags(flags), &error);
+	if (likely(p))
+		return p;
+	return no_memory(heap, flags, bytes, error, __builtin_return_address(0));
+}
+
+LPVOID HeapReAlloc(HANDLE handle, DWORD flags, LPVOID block, SIZE_T bytes)
+{
+	struct heap *heap = heap_lookup(handle);
+	enum heap_fault fault;
+	int error;
+	void *p;
+
+	if (!heap || !block) {
+		fail(heap ? NO_ERROR : ERROR_INVALID_HANDLE, EINVAL);
+		return NULL;
+	}
+	fault = heap_realloc(heap, block, bytes, call_flags(flags), &p, &error);
+	if (fault) {
+		corruption_found("HeapReAlloc", heap, block, fault);
+		fail(ERROR_INVALID_PARAMETER, EINVAL);
+		return NULL;
+	}
+	if (likely(p))
+		return p;
+	return no_memory(heap, flags, bytes, error, __builtin_return_address(0));
+}
+
+BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
+{
+	struct heap *heap;
+	enum heap_fault fault;
+
+	(void)flags;
+	if (!block)
+		return TRUE;
+	heap = heap_lookup(handle);
+	if (!likely(heap)) {
+		fail(ERROR_INVALID_HANDLE, EINVAL);
+		return FALSE;
+	}
+	fault = heap_free(heap, block);
+	if (likely(fault == HEAP_OK))
+		return TRUE;
+	corruption_found("HeapFree", heap, block, fault);
+	fail(ERROR_INVALID_PARAMETER, EINVAL);
+	return FALSE;
+}
+
+SIZE_T HeapSize(HANDLE handle, DWORD flags, LPCVOID block)
+{
+	struct heap *heap = heap_lookup(handle);
+	SIZE_T bytes;
+
+	(void)flags;
+	if (heap && heap_size(heap, block, &bytes) == HEAP_OK)
+		return bytes;
+	fail(heap ? ERROR_INVALID_PARAMETER : ERROR_INVALID_HANDLE, EINVAL);
+	return (SIZE_T)-1;
+}
+
+BOOL HeapValidate(HANDLE handle, DWORD flags, LPCVOID block)
+{
+	struct heap *heap = heap_lookup(handle);
+	const void *bad;
+
+	(void)flags;
+	return heap && heap_validate(heap, block, &bad) == HEAP_OK;
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Large blocks, and the answer to what a pointer is that is no block at all (see large.h).
+ */
+#include <errno.h>
+#include <string.h>
+#include "canary.h"
+#include "large.h"
+#include "run.h"
+#include "slab.h"
+
+#define POPULATE_LIMIT	((size_t)1 << 20)	/* from here on resident on touch */
+
+static size_t large_pages(size_t n)
+{
+	return n ? (n + PAGE_BYTES - 1) >> PAGE_SHIFT : 1;
+}
+
+static size_t large_page(const struct heap *heap, const void *p)
+{
+	return (size_t)((uintptr_t)p - (uintptr_t)heap->base) >> PAGE_SHIFT;
+}
+
+static enum run_commit large_commit(size_t bytes)
+{
+	return bytes < POPULATE_LIMIT ? RUN_POPULATE : RUN_CHARGE;
+}
+
+static size_t large_slack(struct page *page)
+{
+	return atomic_load_explicit(&page->link, memory_order_acquire);
+}
+
+static void large_set_slack(struct page *page, size_t slack)
+{
+	atomic_store_explicit(&page->link, slack, memory_order_release);
+}
+
+/* The block has its pages and slack 0; zeroes what is new and not zero yet, and seals it. */
+static void large_finish(struct heap *heap, char *p, size_t pages, size_t old, size_t n,
+			 size_t fresh, unsigned int flags)
+{
+	char *end = heap->base + (fresh << PAGE_SHIFT);
+	size_t bytes = pages << PAGE_SHIFT;
+
+	if (end > p + n)
+		end = p + n;
+	if (flags & HEAP_F_ZERO && end > p + old)
+		memset(p + old, 0, (size_t)(end - p) - old);
+	if (bytes > n)
+		canary_put(p, bytes, bytes - n, heap->canary);
+	large_set_slack(heap_page(heap, large_page(heap, p)), bytes - n);
+}
+
+static size_t large_take(struct heap *heap, size_t pages, size_t align, size_t *fresh, int *error)
+{
+	enum run_commit commit = large_commit(pages << PAGE_SHIFT);
+	size_t at = run_alloc(heap, pages, align, RUN_COMMITTED, fresh, error);
+
+	if (at == RUN_NONE && slab_sweep_due(heap))
+		at = run_alloc(heap, pages, align, RUN_COMMITTED, fresh, error);
+	if (at == RUN_NONE)
+		at = run_alloc(heap, pages, align, commit, fresh, error);
+	if (at == RUN_NONE && slab_sweep(heap))
+		at = run_alloc(heap, pages, align, commit, fresh, error);
+	if (at != RUN_NONE) {
+		large_set_slack(heap_page(heap, at), 0);
+		page_set(heap_page(heap, at), PAGE_LARGE, pages);
+	}
+	return at;
+}
+
+void *large_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error)
+{
+	size_t pages = large_pages(n), fresh, at;
+	char *p;
+
+	heap_enter(heap);
+	at = large_take(heap, pages, align > PAGE_BYTES ? align >> PAGE_SHIFT : 1, &fresh, error);
+	heap_leave(heap);
+	if (at == RUN_NONE)
+		return NULL;
+	p = heap->base + (at << PAGE_SHIFT);
+	large_finish(heap, p, pages, 0, n, fresh, flags);
+	return p;
+}
+
+/* Why p, in a page that starts no large block, is none. Locked. */
+static enum heap_fault large_explain(struct heap *heap, size_t page)
+{
+	size_t head = run_head(heap, page);
+	uint64_t tag = head == RUN_NONE ? PAGE_NONE : page_tag(heap_page(heap, head));
+
+	if (page_kind(tag) == PAGE_LARGE && page - head < page_count(tag))
+		return HEAP_INTERIOR;
+	return HEAP_UNALLOCATED;
+}
+
+/* p is the first byte of a live large block, or what it is. Locked. */
+static enum heap_fault large_check(struct heap *heap, const void *p)
+{
+	size_t page = large_page(heap, p);
+
+	if (page_kind(page_tag(heap_page(heap, page))) != PAGE_LARGE)
+		return large_explain(heap, page);
+	return (uintptr_t)p & (PAGE_BYTES - 1) ? HEAP_INTERIOR : HEAP_OK;
+}
+
+bool large_intact(struct heap *heap, size_t head)
+{
+	struct page *page = heap_page(heap, head);
+	size_t slack = large_slack(page);
+
+	return slack == 0 || canary_intact(heap->base + (head << PAGE_SHIFT),
+					   page_count(page->tag) << PAGE_SHIFT, slack,
+					   heap->canary);
+}
+
+enum heap_fault large_free(struct heap *heap, void *p)
+{
+	size_t page = large_page(heap, p);
+	enum heap_fault fault;
+
+	/* A signal handler that may not wait: the block is lost until the heap is destroyed. */
+	if (!heap_enter_safely(heap))
+		return HEAP_OK;
+	fault = large_check(heap, p);
+	if (fault == HEAP_OK && !large_intact(heap, page))
+		fault = HEAP_OVERRUN;
+	if (fault == HEAP_OK)
+		run_free(heap, page, page_count(page_tag(heap_page(heap, page))));
+	heap_leave(heap);
+	return fault;
+}
+
+enum heap_fault large_size(struct heap *heap, const void *p, size_t *size)
+{
+	struct page *page = heap_page(heap, large_page(heap, p));
+	uint64_t tag = page_tag(page);
+
+	if (page_kind(tag) != PAGE_LARGE || (uintptr_t)p & (PAGE_BYTES - 1))
+		return large_validate(heap, p) == HEAP_INTERIOR ? HEAP_INTERIOR : HEAP_UNALLOCATED;
+	*size = (page_count(tag) << PAGE_SHIFT) - large_slack(page);
+	return HEAP_OK;
+}
+
+/* The pages' part of a resize. Locked. RUN_NONE in *fresh: it must move. */
+static void large_resize_run(struct heap *heap, size_t at, size_t n, size_t *pages, size_t *fresh)
+{
+	size_t want = large_pages(n), old = *pages;
+	int error = run_resize(heap, at, old, want, large_commit((want - old) << PAGE_SHIFT),
+			       fresh);
+
+	/* Shrinking fails for want of metadata only: the block then keeps its pages. */
+	if (error && want > old) {
+		*fresh = RUN_NONE;
+		return;
+	}
+	if (!error)
+		*pages = want;
+	large_set_slack(heap_page(heap, at), 0);
+}
+
+enum heap_fault large_resize(struct heap *heap, void *p, size_t n, unsigned int flags,
+			     void **out, size_t *old)
+{
+	size_t at = large_page(heap, p), pages, fresh = RUN_NONE;
+	struct page *page = heap_page(heap, at);
+	enum heap_fault fault;
+
+	*out = NULL;
+	*old = 0;
+	if (!heap_enter_safely(heap))
+		return HEAP_OK;
+	fault = large_check(heap, p);
+	if (fault == HEAP_OK && !large_intact(heap, at))
+		fault = HEAP_OVERRUN;
+	if (fault == HEAP_OK) {
+		pages = page_count(page_tag(page));
+		*old = (pages << PAGE_SHIFT) - large_slack(page);
+		if (n <= heap->maximum)
+			large_resize_run(heap, at, n, &pages, &fresh);
+	}
+	heap_leave(heap);
+	if (fault == HEAP_OK && fresh != RUN_NONE) {
+		large_finish(heap, p, pages, n > *old ? *old : n, n, fresh, flags);
+		*out = p;
+	}
+	return fault;
+}
+
+enum heap_fault large_validate(struct heap *heap, const void *p)
+{
+	enum heap_fault fault;
+
+	if (!heap_enter_safely(heap))
+		return HEAP_OK;
+	fault = large_check(heap, p);
+	if (fault == HEAP_OK && !large_intact(heap, large_page(heap, p)))
+		fault = HEAP_OVERRUN;
+	heap_leave(heap);
+	return fault;
+}

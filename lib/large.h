@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Large blocks: a run of whole pages each.
+ *
+ *   | p ……… requested ……… |CANARY| … |      pages and slack are in the first page's descriptor
+ *                         |<- slack ->|
+ *
+ * They are made, resized and freed under the heap's lock. The canary is written outside of it
+ * (the page may have to be fetched), while slack is 0 and so nobody looks.
+ */
+#ifndef PRIVHEAP_LARGE_H
+#define PRIVHEAP_LARGE_H
+
+#include "heap_internal.h"
+
+/* Takes the lock itself, as all here unless it says locked. NULL and *error = -ENOMEM, -EDQUOT. */
+void *large_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error);
+/* p is inside the range and in no slab, here and below. */
+enum heap_fault large_free(struct heap *heap, void *p);
+/* Lock-free. */
+enum heap_fault large_size(struct heap *heap, const void *p, size_t *size);
+/* *out = p, resized where it is, or NULL if it must move; *old = its size before. */
+enum heap_fault large_resize(struct heap *heap, void *p, size_t n, unsigned int flags,
+			     void **out, size_t *old);
+enum heap_fault large_validate(struct heap *heap, const void *p);
+/* The canary of the large block whose first page is head. Locked. */
+bool large_intact(struct heap *heap, size_t head);
+
+#endif

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The slow half of the lock, on a private futex.
+ *
+ *   0 --take--> 1 --drop--> 0		nobody waits: no system call
+ *   1 --wait--> 2 --drop--> 0 + wake	a waiter always leaves 2 behind, so it may wake one too many
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include "lock.h"
+
+_Thread_local int lock_depth;
+
+#define SPINS	100	/* critical sections are short: a sleep costs more than this */
+
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+void lock_wait(struct lock *lock)
+{
+	int error = errno;
+
+	for (int i = 0; i < SPINS; i++) {
+		uint32_t free = 0;
+
+		if (atomic_compare_exchange_weak_explicit(&lock->word, &free, 1,
+							  memory_order_acquire,
+							  memory_order_relaxed))
+			return;
+		cpu_relax();
+	}
+	while (atomic_exchange_explicit(&lock->word, 2, memory_order_acquire) != 0)
+		syscall(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+	errno = error;
+}
+
+void lock_wake(struct lock *lock)
+{
+	int error = errno;
+
+	syscall(SYS_futex, &lock->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	errno = error;
+}

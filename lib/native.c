@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The native API: thin wrappers that speak errno.
+ *
+ *	privheap_t * --heap_lookup--> struct heap --heap_*--> result
+ *	       \- no heap: EINVAL	     \- no memory: ENOMEM, EDQUOT
+ *					      \- bad pointer: corruption_found, then EINVAL
+ *
+ * Structures begin with their size, so that they may grow: a program built against an older
+ * header passes a smaller one, and the rest reads as 0, or is not written.
+ */
+#define _GNU_SOURCE
+#include "include/privheap.h"
+
+#include <errno.h>
+
+#include "corruption.h"
+#include "heap.h"
+#include "lifetime.h"
+
+#define LEAST_ALIGN	16
+/* The structures as first released: the least that a program can pass. */
+#define ATTR_SIZE_0	sizeof(struct privheap_attr)
+#define STATS_SIZE_0	sizeof(struct privheap_stats)
+#define QUOTA_SIZE_0	sizeof(struct privheap_quota_info)
+
+/* 0 or a negative errno -> 0 or -1 with errno. */
+static int result(int error)
+{
+	if (!error)
+		return 0;
+	errno = -error;
+	return -1;
+}
+
+static void *null(int error)
+{
+	errno = error;
+	return NULL;
+}
+
+static bool attr_flags(const struct privheap_attr *attr, unsigned int *flags)
+{
+	switch (attr->on_corruption) {
+	case PRIVHEAP_CORRUPTION_ABORT:
+		*flags = 0;
+		break;
+	case PRIVHEAP_CORRUPTION_RETURN:
+		*flags = HEAP_F_RETURN;
+		break;
+	default:
+		return false;
+	}
+	*flags |= (attr->executable ? HEAP_F_EXEC : 0) | (attr->secret ? HEAP_F_SECRET : 0) |
+		  (attr->no_serialize ? HEAP_F_NO_SERIALIZE : 0);
+	return true;
+}
+
+static bool attr_backend(const struct privheap_attr *attr, const struct backend **backend)
+{
+	switch (attr->backend) {
+	case PRIVHEAP_BACKEND_DEFAULT:
+		*backend = NULL;
+		return true;
+	case PRIVHEAP_BACKEND_DEVICE:
+		*backend = &backend_device;
+		return true;
+	case PRIVHEAP_BACKEND_ANON:
+		*backend = &backend_anon;
+		return true;
+	}
+	return false;
+}
+
+/* Of a newer header: accepted if what we do not know is 0. */
+static bool tail_is_zero(const struct privheap_attr *attr)
+{
+	const unsigned char *bytes = (const unsigned char *)attr;
+	size_t i;
+
+	for (i = sizeof(*attr); i < attr->size; i++)
+		if (bytes[i])
+			return false;
+	return true;
+}
+
+privheap_t *privheap_create(const struct privheap_attr *attr)
+{
+	static const struct privheap_attr defaults = PRIVHEAP_ATTR_INIT;
+	struct heap_attr internal = { 0 };
+	int saved = errno;
+	struct heap *heap;
+	int error;
+
+	if (!attr)
+		attr = &defaults;
+	if (attr->size < ATTR_SIZE_0 || !tail_is_zero(attr) ||
+	    !attr_flags(attr, &internal.flags) || !attr_backend(attr, &internal.backend))
+		return null(EINVAL);
+	internal.initial = attr->initial;
+	internal.maximum = attr->maximum;
+	internal.name = attr->name;
+	error = lifetime_create(&internal, &heap);
+	if (error)
+		return null(-error);
+	errno = saved;
+	return heap_handle(heap);
+}
+
+int privheap_destroy(privheap_t *handle)
+{
+	int saved = errno;
+	int error = lifetime_destroy(handle);
+
+	errno = saved;
+	return result(error);
+}
+
+static void *alloc(privheap_t *handle, size_t bytes, size_t align, unsigned int flags)
+{
+	struct heap *heap = heap_lookup(handle);
+	int error;
+	void *p;
+
+	if (!heap)
+		return null(EINVAL);
+	p = heap_alloc(heap, bytes, align, flags, &error);
+	return p ? p : null(error);
+}
+
+void *privheap_alloc(privheap_t *heap, size_t bytes)
+{
+	return alloc(heap, bytes, LEAST_ALIGN, 0);
+}
+
+void *privheap_zalloc(privheap_t *heap, size_t bytes)
+{
+	return alloc(heap, bytes, LEAST_ALIGN, HEAP_F_ZERO);
+}
+
+void *privheap_aligned_alloc(privheap_t *heap, size_t align, size_t bytes)
+{
+	if (!align || align & (align - 1))
+		return null(EINVAL);
+	return alloc(heap, bytes, align < LEAST_ALIGN ? LEAST_ALIGN : align, 0);
+}
+
+/* The resized block; NULL with errno. */
+static void *resize(const char *call, privheap_t *handle, void *block, size_t bytes,
+		    unsigned int flags)
+{
+	struct heap *heap = heap_lookup(handle);
+	enum heap_fault fault;
+	int error;
+	void *p;
+
+	if (!heap)
+		return null(EINVAL);
+	fault = heap_realloc(heap, block, bytes, flags, &p, &error);
+	if (fault) {
+		corruption_found(call, heap, block, fault);
+		return null(EINVAL);
+	}
+	return p ? p : null(error);
+}
+
+void *privheap_realloc(privheap_t *heap, void *block, size_t bytes)
+{
+	if (!block)
+		return alloc(heap, bytes, LEAST_ALIGN, 0);
+	return resize("privheap_realloc", heap, block, bytes, 0);
+}
+
+int privheap_realloc_inplace(privheap_t *heap, void *block, size_t bytes)
+{
+	if (!block)
+		return result(-EINVAL);
+	return resize("privheap_realloc_inplace", heap, block, bytes, HEAP_F_IN_PLACE) ? 0 : -1;
+}
+
+int privheap_free(privheap_t *handle, void *block)
+{
+	struct heap *heap;
+	enum heap_fault fault;
+
+	if (!block)
+		return 0;
+	heap = heap_lookup(handle);
+	if (!heap)
+		return result(-EINVAL);
+	fault = heap_free(heap, block);
+	if (fault == HEAP_OK)
+		return 0;
+	corruption_found("privheap_free", heap, block, fault);
+	return result(-EINVAL);
+}
+
+size_t privheap_usable_size(privheap_t *handle, const void *block)
+{
+	struct heap *heap = heap_lookup(handle);
+	size_t bytes;
+
+	if (heap && heap_size(heap, block, &bytes) == HEAP_OK)
+		return bytes;
+	errno = EINVAL;
+	return (size_t)-1;
+}
+
+bool privheap_validate(privheap_t *handle, const void *block)
+{
+	struct heap *heap = heap_lookup(handle);
+	const void *bad;
+
+	return heap && heap_validate(heap, block, &bad) == HEAP_OK;
+}
+
+int privheap_stats(privheap_t *handle, struct privheap_stats *stats)
+{
+	struct heap *heap = heap_lookup(handle);
+	struct heap_stats now;
+
+	if (!heap || stats->size < STATS_SIZE_0)
+		return result(-EINVAL);
+	heap_stats(heap, &now);
+	stats->maximum = now.maximum;
+	stats->committed = now.committed;
+	stats->allocated = now.allocated;
+	stats->blocks = now.blocks;
+	return 0;
+}
+
+int privheap_quota_get(uint32_t scope, uint32_t id, struct privheap_quota_info *info)
+{
+	const struct backend *backend = backend_default();
+	struct backend_quota now;
+	int error;
+
+	if (!backend || info->size < QUOTA_SIZE_0)
+		return result(-EINVAL);
+	error = backend->quota_get(scope, id, &now);
+	if (error)
+		return result(error);
+	info->limit = now.limit;
+	info->used = now.used;
+	info->peak = now.peak;
+	info->denied = now.denied;
+	info->heaps = now.heaps;
+	info->heaps_limit = now.heaps_limit;
+	return 0;
+}
+
+int privheap_quota_set(uint32_t scope, uint32_t id, uint64_t limit)
+{
+	const struct backend *backend = backend_default();
+
+	return result(backend ? backend->quota_set(scope, id, limit) : -EINVAL);
+}

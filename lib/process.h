@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Everything this library remembers per process, in memory that a fork wipes: a child, however
+ * it was made, finds zeros, and zero is the initial state of every field. So inherited handles
+ * are unknown to it, locks are free, and it can make heaps of its own.
+ */
+#ifndef PRIVHEAP_PROCESS_H
+#define PRIVHEAP_PROCESS_H
+
+#include "backend.h"
+#include "lock.h"
+
+struct heap;
+struct registry_table;
+
+#define SIDE_ORDERS	24	/* blocks of 4 KiB << order */
+#define SIDE_REGIONS	4	/* one per backend in use */
+
+struct side {
+	struct backend_range range;	/* .backend is NULL while the slot is unused */
+	size_t used;			/* bytes handed out at least once, the guard included */
+	void *free[SIDE_ORDERS];
+};
+
+struct process {
+	struct lock registry_lock;	/* the table's writers, the list of heaps */
+	_Atomic(struct registry_table *) table;
+	struct heap *first, *last;
+	size_t heaps;
+
+	struct lock process_heap_lock;
+	_Atomic(struct heap *) process_heap;
+
+	struct lock side_lock;
+	struct side side[SIDE_REGIONS];
+
+	struct lock canary_lock;
+	_Atomic uint32_t canary_ready;
+	uint64_t canary[2];
+
+	struct {			/* the ledger of anonymous memory */
+		_Atomic uint64_t limit, used, peak, denied, heaps;
+	} anon;
+
+	_Atomic uint32_t shards;	/* of a large heap; 0 = not asked yet */
+
+	struct lock device_lock;
+	_Atomic uint32_t device_open;	/* the descriptor plus 1 */
+};
+
+/* The page, made on first use. NULL: no memory. */
+struct process *process_get(void);
+/* The page if there is one already. Async-signal-safe. */
+struct process *process_peek(void);
+/* 16 bytes nobody outside this process can know. Pre: process_get() has succeeded. */
+const uint64_t *process_canary(struct process *process);
+
+#endif

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Handle ▸ heap: a hash table with open addressing, read without a lock.
+ *
+ *   handle 0x7f12_3456_0000  ──hash──▶  | EMPTY | GONE | 0x7f12… | EMPTY |     at most half full
+ *                                                          heap, maximum
+ *
+ * Writers hold the registry lock. A slot is filled before its handle is published. A removed one
+ * becomes GONE, or EMPTY where the search would end anyway, so tables do not fill with GONE.
+ * A table that got too full is replaced by a doubled one and kept: readers may be in it. All
+ * kept ones together are as large as the newest.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sys/mman.h>
+#include "process.h"
+#include "registry.h"
+
+#define TABLE_MIN	128
+#define EMPTY		0
+#define GONE		1	/* no handle: those are multiples of 64 KiB */
+
+struct registry_slot {
+	_Atomic uintptr_t handle;
+	_Atomic(struct heap *) heap;
+	_Atomic size_t maximum;
+};
+
+struct registry_table {
+	size_t slots;		/* a power of two */
+	size_t used;		/* not EMPTY */
+	size_t bytes;
+	struct registry_table *older;
+	struct registry_slot slot[];
+};
+
+static size_t registry_hash(const struct registry_table *table, uintptr_t handle)
+{
+	return (size_t)((handle >> 16) * 0x9e3779b97f4a7c15u >> 20) & (table->slots - 1);
+}
+
+static struct registry_table *registry_table_of(struct process *process)
+{
+	return process ? atomic_load_explicit(&process->table, memory_order_acquire) : NULL;
+}
+
+static struct registry_slot *registry_find(struct registry_table *table, uintptr_t handle)
+{
+	size_t mask = table->slots - 1, i = registry_hash(table, handle);
+	uintptr_t seen;
+
+	for (;; i = (i + 1) & mask) {
+		seen = atomic_load_explicit(&table->slot[i].handle, memory_order_acquire);
+		if (seen == handle)
+			return &table->slot[i];
+		if (seen == EMPTY)
+			return NULL;
+	}
+}
+
+struct heap *heap_lookup(const void *handle)
+{
+	struct registry_table *table = registry_table_of(process_peek());
+	struct registry_slot *slot;
+
+	if (!table || (uintptr_t)handle <= GONE)
+		return NULL;
+	slot = registry_find(table, (uintptr_t)handle);
+	return slot ? atomic_load_explicit(&slot->heap, memory_order_acquire) : NULL;
+}
+
+struct heap *heap_containing(const void *address)
+{
+	struct registry_table *table = registry_table_of(process_peek());
+	struct heap *heap;
+	uintptr_t handle;
+
+	for (size_t i = 0; table && i < table->slots; i++) {
+		struct registry_slot *slot = &table->slot[i];
+
+		handle = atomic_load_explicit(&slot->handle, memory_order_acquire);
+		if (handle <= GONE || (uintptr_t)address < handle ||
+		    (uintptr_t)address - handle >= slot->maximum)
+			continue;
+		heap = slot->heap;
+		/* Still the same entry? Else the three parts may be of two. */
+		if (slot->handle == handle)
+			return heap;
+	}
+	return NULL;
+}
+
+static void registry_put(struct registry_table *table, uintptr_t handle, struct heap *heap,
+			 size_t maximum)
+{
+	size_t mask = table->slots - 1, i = registry_hash(table, handle);
+
+	while (table->slot[i].handle > GONE)
+		i = (i + 1) & mask;
+	if (table->slot[i].handle == EMPTY)
+		table->used++;
+	table->slot[i].heap = heap;
+	table->slot[i].maximum = maximum;
+	atomic_store_explicit(&table->slot[i].handle, handle, memory_order_release);
+}
+
+static int registry_grow(struct process *process)
+{
+	struct registry_table *old = process->table, *table;
+	size_t slots = old ? old->slots * 2 : TABLE_MIN;
+	size_t bytes = (sizeof(*table) + slots * sizeof(table->slot[0]) + 4095) & ~(size_t)4095;
+
+	table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (table == MAP_FAILED)
+		return -ENOMEM;
+	madvise(table, bytes, MADV_DONTFORK);
+	table->slots = slots;
+	table->bytes = bytes;
+	table->older = old;
+	for (size_t i = 0; old && i < old->slots; i++)
+		if (old->slot[i].handle > GONE)
+			registry_put(table, old->slot[i].handle, old->slot[i].heap,
+				     old->slot[i].maximum);
+	atomic_store_explicit(&process->table, table, memory_order_release);
+	return 0;
+}
+
+static void registry_link(struct process *process, struct heap *heap)
+{
+	heap->next = NULL;
+	heap->previous = process->last;
+	if (process->last)
+		process->last->next = heap;
+	else
+		process->first = heap;
+	process->last = heap;
+	process->heaps++;
+}
+
+static void registry_unlink(struct process *process, struct heap *heap)
+{
+	if (heap->next)
+		heap->next->previous = heap->previous;
+	else
+		process->last = heap->previous;
+	if (heap->previous)
+		heap->previous->next = heap->next;
+	else
+		process->first = heap->next;
+	process->heaps--;
+}
+
+int registry_insert(struct heap *heap)
+{
+	struct process *process = process_get();
+	int error = 0, saved = errno;
+
+	lock_take(&process->registry_lock);
+	if (!process->table || (process->table->used + 1) * 2 > process->table->slots)
+		error = registry_grow(process);
+	if (!error) {
+		registry_put(process->table, (uintptr_t)heap->base, heap, heap->maximum);
+		registry_link(process, heap);
+	}
+	lock_drop(&process->registry_lock);
+	errno = saved;
+	return error;
+}
+
+bool registry_remove(struct heap *heap)
+{
+	struct process *process = process_get();
+	struct registry_table *table;
+	struct registry_slot *slot = NULL;
+	size_t i, mask;
+
+	lock_take(&process->registry_lock);
+	table = process->table;
+	if (table)
+		slot = registry_find(table, (uintptr_t)heap->base);
+	if (slot && slot->heap != heap)
+		slot = NULL;
+	if (slot) {
+		mask = table->slots - 1;
+		i = (size_t)(slot - table->slot);
+		atomic_store_explicit(&slot->handle, GONE, memory_order_release);
+		/* A search that comes to EMPTY next need not be led past here. */
+		while (table->slot[(i + 1) & mask].handle == EMPTY &&
+		       table->slot[i].handle == GONE) {
+			table->slot[i].handle = EMPTY;
+			table->used--;
+			i = (i - 1) & mask;
+		}
+		registry_unlink(process, heap);
+	}
+	lock_drop(&process->registry_lock);
+	return slot != NULL;
+}
+
+size_t heap_list(struct heap **heaps, size_t n)
+{
+	struct process *process = process_peek();
+	struct heap *own, *heap;
+	size_t i = 0, count;
+
+	if (!process || lock_any_held())
+		return 0;
+	lock_take(&process->registry_lock);
+	own = process->process_heap;
+	if (own && n)
+		heaps[i++] = own;
+	for (heap = process->first; heap && i < n; heap = heap->next)
+		if (heap != own)
+			heaps[i++] = heap;
+	count = process->heaps;
+	lock_drop(&process->registry_lock);
+	return count;
+}

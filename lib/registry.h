@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef PRIVHEAP_REGISTRY_H
+#define PRIVHEAP_REGISTRY_H
+
+#include "heap_internal.h"
+
+/* Makes the heap's handle known. 0 or -ENOMEM. */
+int registry_insert(struct heap *heap);
+/* Makes it unknown. False if it was not known: somebody else removed it. */
+bool registry_remove(struct heap *heap);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+#ifndef PRIVHEAP_SIDE_H
+#define PRIVHEAP_SIDE_H
+
+#include "backend.h"
+
+#define SIDE_PAGE	((size_t)4096)
+
+/* SIDE_PAGE << order bytes, contents undefined, resident. NULL and *error = -ENOMEM, -EDQUOT, … */
+void *side_alloc(const struct backend *backend, unsigned int order, int *error);
+void side_free(const struct backend *backend, void *p, unsigned int order);
+
+#endif
