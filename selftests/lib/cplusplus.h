@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* Tests in C++, for the harness, which is C. Each returns 0, or the line that failed. */
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+int cplusplus_win32(void);
+int cplusplus_native(void);
+int cplusplus_exceptions(void);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <heapapi.h>
+#include <stdio.h>
+
+int main(void)
+{
+	BOOL ok = HeapFree(GetProcessHeap(), 0, HeapAlloc(GetProcessHeap(), 0, 100));
+	return printf("1..1\n%s 1 stranger\n", ok ? "ok" : "not ok") < 0 || !ok;
+}
