@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+#
+# privheap: private heaps for Linux processes. `make help` lists what can be made.
+#
+# The work is done in the rooms: kmod/ by the kernel's build, lib/ and selftests/ by their own
+# Makefiles. Everything made lies below build/.
+
+B := $(CURDIR)/build
+
+# The kernel that the module is built for: the running one, or KDIR, or with KERNEL=6.1 or 6.12
+# Debian's stock kernel of that series, which is fetched.
+KDIR ?= /lib/modules/$(shell uname -r)/build
+ifdef KERNEL
+override KDIR := $(B)/cache/kernels/$(KERNEL)/kdir
+endif
+# Known only after a fetched kernel is there: expanded when a recipe runs.
+RELEASE = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
+TREE = $(B)/kmod/$(RELEASE)
+
+PREFIX ?= /usr/local
+INCLUDEDIR ?= $(PREFIX)/include
+LIBDIR ?= $(PREFIX)/lib
+
+INSTALL_DATA := install -D -m 644 -t
+
+MAKEFLAGS += --no-print-directory
+
+.PHONY: all module lib examples install demo test vmtest shell load bench-kernel clean help
+.PHONY: kernel packages-demo packages-test
+
+##all		the library, and the module for the running kernel
+all: lib module
+
+##module	the module; for another kernel KDIR=... or KERNEL=6.1 or KERNEL=6.12
+module: $(if $(KERNEL),kernel)
+	@test -e $(KDIR)/include/generated/utsrelease.h || \
+		{ echo "no kernel headers in $(KDIR): set KDIR, or KERNEL=6.1 or 6.12"; exit 1; }
+	@mkdir -p $(TREE)/kmod $(TREE)/uapi
+	@find $(TREE) -xtype l -delete
+	@ln -sf $(CURDIR)/Kbuild $(TREE)
+	@ln -sf $(CURDIR)/kmod/Kbuild $(CURDIR)/kmod/*.[ch] $(TREE)/kmod
+	@ln -sf $(CURDIR)/uapi/*.h $(TREE)/uapi
+	$(MAKE) -C $(KDIR) M=$(TREE) modules
+
+kernel: packages-demo
+	@selftests/vm/kernel $(KERNEL) $(B)/cache/kernels
+
+packages-demo packages-test: packages-%:
+	@selftests/vm/packages $*
+
+##lib		the library, shared and static
+lib:
+	@$(MAKE) -C lib O=$(B)/lib
+
+examples: lib
+	@$(MAKE) -C lib/examples O=$(B)/examples
+
+##install	library, headers and uapi header; knows DESTDIR, PREFIX, INCLUDEDIR, LIBDIR
+install: lib
+	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR) lib/include/*.h
+	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR)/linux uapi/privheap.h
+	$(INSTALL_DATA) $(DESTDIR)$(LIBDIR) $(B)/lib/libprivheap.so.0 $(B)/lib/libprivheap.a
+	ln -sf libprivheap.so.0 $(DESTDIR)$(LIBDIR)/libprivheap.so
+
+##demo		boots Debian's 6.1 with the module and plays the scenes of lib/examples
+demo:
+	@selftests/demo/guest run 6.1
+
+##test		everything: judge, library natively and sanitised, both guests; one summary
+test: packages-test
+	@$(MAKE) -C selftests test
+
+##vmtest	one guest's tests; KERNEL=6.1 or 6.12
+vmtest: packages-test
+	@$(MAKE) -C selftests vm-$(or $(KERNEL),6.1)
+
+##shell		a prompt in the guest, module loaded, examples in PATH; KERNEL=6.1 or 6.12
+shell:
+	@selftests/demo/guest shell $(or $(KERNEL),6.1)
+
+##load		plays the scenes on this machine; loads the module into its kernel (as root)
+load: all examples
+	@selftests/demo/load $(TREE)/kmod/privheap.ko
+
+##bench-kernel	what a page costs, in guest instructions; KERNEL=6.1 or 6.12
+bench-kernel: packages-demo
+	@$(MAKE) -C selftests bench-$(or $(KERNEL),6.1)
+
+##clean		removes build/, with what was fetched
+clean:
+	rm -rf $(B)
+
+##help		this list
+help:
+	@sed -n 's/^##//p' Makefile
