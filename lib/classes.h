@@ -49,7 +49,7 @@ static_assert(CLASSES <= UINT8_MAX, "slabs keep their class in a byte");
 
 /* By sixteenths up to 1 KiB: sizes that come at random would be mispredicted branches. */
 #define CLASS_SMALL		1024
-#define CLASS_ENTRY(k)		CLASS_OF_SMALL((k) * 16U)
+#define CLASS_ENTRY(k)		(uint8_t)(CLASS_OF_SMALL((k) * 16U))
 #define CLASS_ENTRIES_8(k) \
 	CLASS_ENTRY(k), CLASS_ENTRY((k) + 1), CLASS_ENTRY((k) + 2), CLASS_ENTRY((k) + 3), \
 	CLASS_ENTRY((k) + 4), CLASS_ENTRY((k) + 5), CLASS_ENTRY((k) + 6), CLASS_ENTRY((k) + 7)
