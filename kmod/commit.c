@@ -21,25 +21,19 @@
 #include "page.h"
 #include "step.h"
 #include "trace.h"
+#include "watermark.h"
 
-/* Moves the commit to exactly @target if the ledgers allow. Under the heap's lock. */
-static int move_commit(struct privheap_heap *heap, unsigned long target)
+/* Moves the commit to what was charged, or tells that nothing was. Under the heap's lock. */
+static int settle(struct privheap_heap *heap, unsigned long committed, unsigned long wanted,
+		  unsigned long charged)
 {
-	unsigned long committed = privheap_heap_committed(heap);
-	int err = privheap_ledger_charge(&heap->context->ledgers, target - committed);
-
-	if (err)
-		return err;
-	i_size_write(file_inode(heap->file), target);
-	trace_commit(heap, committed, target);
+	if (charged == committed) {
+		trace_deny(heap, committed, wanted);
+		return -EDQUOT;
+	}
+	i_size_write(file_inode(heap->file), charged);
+	trace_commit(heap, committed, charged);
 	return 0;
-}
-
-/* The end of a refusal: counted where it happened, and told. */
-static void deny(struct privheap_heap *heap, unsigned long committed, unsigned long wanted)
-{
-	privheap_ledger_deny(&heap->context->ledgers, wanted - committed);
-	trace_deny(heap, committed, wanted);
 }
 
 /**
@@ -55,6 +49,7 @@ static void deny(struct privheap_heap *heap, unsigned long committed, unsigned l
  */
 int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed)
 {
+	struct privheap_ledger_chain *ledgers = &heap->context->ledgers;
 	unsigned long committed;
 	int err = 0;
 
@@ -63,11 +58,8 @@ int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed)
 	if (heap->ended)
 		err = -ENOENT;
 	else if (needed > committed)
-		err = move_commit(heap, privheap_step_target(committed, needed, heap->maximum));
-	if (err == -EDQUOT)
-		err = move_commit(heap, needed);
-	if (err == -EDQUOT)
-		deny(heap, committed, needed);
+		err = settle(heap, committed, needed,
+			     privheap_watermark_touch(ledgers, committed, needed, heap->maximum));
 	mutex_unlock(&heap->lock);
 	return err;
 }
@@ -213,6 +205,7 @@ int privheap_commit_populate(struct privheap_heap *heap, unsigned long from, uns
  */
 int privheap_commit_to(struct privheap_heap *heap, unsigned long committed, bool populate)
 {
+	struct privheap_ledger_chain *ledgers = &heap->context->ledgers;
 	unsigned long before;
 	int err = 0;
 
@@ -221,9 +214,8 @@ int privheap_commit_to(struct privheap_heap *heap, unsigned long committed, bool
 	if (heap->ended)
 		err = -ENOENT;
 	else if (committed > before)
-		err = move_commit(heap, committed);
-	if (err == -EDQUOT)
-		deny(heap, before, committed);
+		err = settle(heap, before, committed,
+			     privheap_watermark_call(ledgers, before, committed));
 	mutex_unlock(&heap->lock);
 	if (err || !populate || committed <= before)
 		return err;

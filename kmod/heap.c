@@ -11,7 +11,6 @@
  * While it lives a heap is held by its VMAs alone. Ending and freeing are apart because a call
  * at work on the heap, or a VMA of a child, may outlive the last VMA of the owner.
  */
-#include <linux/ctype.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/mm.h>
@@ -23,6 +22,7 @@
 #include "file.h"
 #include "heap.h"
 #include "trace.h"
+#include "validate.h"
 #include "vma.h"
 
 #define FILE_PREFIX	"privheap:"
@@ -100,30 +100,6 @@ static struct privheap_heap *heap_by_id(struct privheap_context *context, unsign
 	return heap;
 }
 
-/* Bytes to whole pages; 0 if there are none or they do not fit the address space. */
-static unsigned long whole_pages(u64 bytes)
-{
-	return bytes <= TASK_SIZE - PAGE_SIZE ? PAGE_ALIGN(bytes) : 0;
-}
-
-static bool name_is_valid(const char *name)
-{
-	size_t len = strnlen(name, PRIVHEAP_NAME_LEN);
-	size_t i;
-
-	for (i = 0; i < len; i++)
-		if (!isascii(name[i]) || !isprint(name[i]) || name[i] == '/')
-			return false;
-	return len < PRIVHEAP_NAME_LEN;
-}
-
-static bool create_is_valid(const struct privheap_create *arg)
-{
-	return !(arg->flags & ~(PRIVHEAP_CREATE_EXEC | PRIVHEAP_CREATE_SECRET)) &&
-	       !arg->reserved && name_is_valid(arg->name) && whole_pages(arg->maximum) &&
-	       arg->initial <= arg->maximum;
-}
-
 /* A counted heap with its file and number, not mapped; or an error pointer. */
 static struct privheap_heap *heap_new(struct privheap_context *context,
 				      const struct privheap_create *arg)
@@ -138,8 +114,8 @@ static struct privheap_heap *heap_new(struct privheap_context *context,
 	refcount_set(&heap->refs, 1);
 	mutex_init(&heap->lock);
 	heap->flags = arg->flags;
-	heap->maximum = whole_pages(arg->maximum);
-	heap->initial = whole_pages(arg->initial);
+	heap->maximum = privheap_validate_pages(arg->maximum, TASK_SIZE);
+	heap->initial = privheap_validate_pages(arg->initial, TASK_SIZE);
 	strscpy(heap->name, arg->name[0] ? arg->name : "heap", sizeof(heap->name));
 
 	err = privheap_ledger_add_heap(&context->ledgers);
@@ -211,7 +187,7 @@ int privheap_heap_create(struct privheap_context *context, struct privheap_creat
 	struct privheap_heap *heap;
 	int err;
 
-	if (!create_is_valid(arg))
+	if (!privheap_validate_create(arg, TASK_SIZE))
 		return -EINVAL;
 	heap = heap_new(context, arg);
 	if (IS_ERR(heap))
@@ -251,7 +227,7 @@ end:
  */
 int privheap_heap_commit(struct privheap_context *context, struct privheap_commit *arg)
 {
-	unsigned long committed = whole_pages(arg->committed);
+	unsigned long committed = privheap_validate_pages(arg->committed, TASK_SIZE);
 	struct privheap_heap *heap;
 	int err = -EINVAL;
 
