@@ -6,6 +6,7 @@
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/shmem_fs.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
@@ -34,9 +35,24 @@ static inline struct folio *compat_write_begin(struct file *file, pgoff_t index)
 	return err ? ERR_PTR(err) : page_folio(page);
 #else
 	struct folio *folio;
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+	struct file *for_whom = file;
+#else
+	struct kiocb iocb = { .ki_filp = file, .ki_pos = pos }, *for_whom = &iocb;
+#endif
 
-	err = mapping->a_ops->write_begin(file, mapping, pos, PAGE_SIZE, &folio, &fsdata);
+	err = mapping->a_ops->write_begin(for_whom, mapping, pos, PAGE_SIZE, &folio, &fsdata);
 	return err ? ERR_PTR(err) : folio;
+#endif
+}
+
+/* A tmpfs file of size 0 that reserves nothing. The flags' type: seen in 6.12 and in 7.3. */
+static inline struct file *compat_shmem_file(struct vfsmount *mount, const char *name)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+	return shmem_file_setup_with_mnt(mount, name, 0, VM_NORESERVE);
+#else
+	return shmem_file_setup_with_mnt(mount, name, 0, mk_vma_flags(VMA_NORESERVE_BIT));
 #endif
 }
 
