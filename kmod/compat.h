@@ -46,13 +46,18 @@ static inline struct folio *compat_write_begin(struct file *file, pgoff_t index)
 #endif
 }
 
-/* A tmpfs file of size 0 that reserves nothing. The flags' type: seen in 6.12 and in 7.3. */
-static inline struct file *compat_shmem_file(struct vfsmount *mount, const char *name)
+/*
+ * A tmpfs file of size 0, whose pages are accounted one by one or not at all. The flags' type:
+ * seen in 6.12 and in 7.3.
+ */
+static inline struct file *compat_shmem_file(struct vfsmount *mount, const char *name,
+					     bool accounted)
 {
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
-	return shmem_file_setup_with_mnt(mount, name, 0, VM_NORESERVE);
+	return shmem_file_setup_with_mnt(mount, name, 0, accounted ? VM_NORESERVE : 0);
 #else
-	return shmem_file_setup_with_mnt(mount, name, 0, mk_vma_flags(VMA_NORESERVE_BIT));
+	return shmem_file_setup_with_mnt(mount, name, 0, accounted ?
+					 mk_vma_flags(VMA_NORESERVE_BIT) : EMPTY_VMA_FLAGS);
 #endif
 }
 

@@ -2,7 +2,7 @@
 /*
  * /dev/privheap: from a system call to the function that does the work.
  *
- *	ioctl(fd, cmd, arg) -> right mm? -> table -> copy in -> call -> copy out -> undo if that failed
+ *	ioctl(fd, cmd, arg) -> right mm? -> table -> copy in -> call -> copy out, or undo the call
  *
  * The structure's size is part of the command number: a longer one of the same number and
  * direction is taken if its tail is 0, so the interface can grow.
@@ -67,7 +67,7 @@ static int do_quota_set(struct privheap_context *context, union argument *arg)
 	return privheap_quota_write(&context->ledgers, &arg->quota);
 }
 
-/* undo: for a result that could not be written; a call without one changes nothing that matters */
+/* undo: for a result that could not be written. A commit stays, the uapi header says so. */
 static const struct command {
 	unsigned int cmd;
 	int (*call)(struct privheap_context *context, union argument *arg);

@@ -21,12 +21,21 @@
 #include <linux/shmem_fs.h>
 #include <linux/sizes.h>
 
+#include "compat.h"
 #include "context.h"
 #include "file.h"
 #include "heap.h"
 #include "vma.h"
 
 static struct vfsmount *mount;
+
+/*
+ * Off, a heap's pages are not in Committed_AS: the system ledger bounds them, and was charged
+ * before they came. On, tmpfs counts page by page, a twentieth of a small page's first touch.
+ */
+static bool overcommit;
+module_param(overcommit, bool, 0644);
+MODULE_PARM_DESC(overcommit, "count pages against vm.overcommit_memory, too; of heaps created from then on");
 
 static int refuse_open(struct inode *inode, struct file *file)
 {
@@ -70,19 +79,20 @@ static const struct file_operations inode_ops = {
  * @name: shown in /proc/PID/maps
  *
  * Context: process, may sleep.
- * Return: the file, with a reference, or an error pointer.
+ * Return: the file, with a reference, or ERR_PTR(-ENOMEM).
  */
 struct file *privheap_file_new(struct privheap_heap *heap, const char *name)
 {
-	struct file *file = shmem_file_setup_with_mnt(mount, name, 0, VM_NORESERVE);
+	struct file *file = compat_shmem_file(mount, name, overcommit);
 
 	if (IS_ERR(file))
-		return file;
+		return ERR_PTR(-ENOMEM);	/* tmpfs says -ENOSPC where it means an inode */
 	file_inode(file)->i_fop = &inode_ops;
 	file_inode(file)->i_flags |= S_IMMUTABLE;
 	/* For pages that nobody needs yet (page.c); those that are needed bring their own mask. */
 	mapping_set_gfp_mask(file->f_mapping,
-			     mapping_gfp_mask(file->f_mapping) | __GFP_NORETRY | __GFP_NOWARN);
+			     (GFP_HIGHUSER_MOVABLE & ~__GFP_IO & ~__GFP_FS) |
+			     __GFP_NORETRY | __GFP_NOWARN);
 	file->private_data = heap;
 	__module_get(THIS_MODULE);	/* put with the operations, when the file is closed */
 	file->f_op = &file_ops;

@@ -249,7 +249,8 @@ int privheap_heap_commit(struct privheap_context *context, struct privheap_commi
  * @id: the heap's number
  *
  * Context: process, may sleep; no lock held.
- * Return: 0, -ENOENT, or what munmap refused the heap's own mapping with (-EPERM: sealed).
+ * Return: 0, -ENOENT, or what munmap refused the heap's own mapping with: -EPERM (sealed) or
+ * -ENOMEM.
  */
 int privheap_heap_destroy(struct privheap_context *context, unsigned long id)
 {

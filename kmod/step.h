@@ -7,7 +7,7 @@
 #include <linux/minmax.h>
 #include <linux/sizes.h>
 
-#define PRIVHEAP_WINDOW		SZ_64K	/* small pages mapped by one fault, at most */
+#define PRIVHEAP_WINDOW		SZ_128K	/* small pages mapped by one fault, at most */
 #define PRIVHEAP_STEP_MAX	SZ_2M	/* one huge page */
 
 /**

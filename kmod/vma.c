@@ -5,8 +5,8 @@
  *	write to base + 5 MiB -> past the commit? -> charge, move i_size (commit.c)
  *	                             | no               | refused: SIGBUS
  *	                             v                  v
- *	    map what is in the window (64 KiB, or the huge page around the fault) and done;
- *	    not there? bring the window in (page.c), map it and done;
+ *	    map what is in the window (128 KiB, or the huge page around the fault) and done;
+ *	    not there? bring in the window, or the page if it stands alone (page.c), map, done;
  *	    memory is short? bring in the one page, locked, for core mm to map
  *
  * A heap starts as one VMA of its creator. It may be split (mprotect, partial munmap), shrink
@@ -28,6 +28,7 @@
 #include "vma.h"
 
 #define WINDOW_PAGES	(PRIVHEAP_WINDOW >> PAGE_SHIFT)
+#define NEARBY		(WINDOW_PAGES / 4 - 1)
 
 static bool is_owner(const struct vm_area_struct *vma)
 {
@@ -87,11 +88,27 @@ static vm_fault_t map_window(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
 	return filemap_map_pages(vmf, first, last);
 }
 
-/* Brings in the rest of the window, as far as that is easy. */
+/*
+ * Is this touch one of many in a row: was a page nearby brought in before? The first of a row,
+ * and a touch that stands alone, get their own page and no more: with the whole window a sparse
+ * pattern would pay for sixteen pages a touch. Several threads side by side are a row, too.
+ */
+static bool is_in_a_row(struct address_space *mapping, pgoff_t pgoff)
+{
+	unsigned long index = max_t(pgoff_t, pgoff, NEARBY) - NEARBY;
+
+	return xa_find(&mapping->i_pages, &index, pgoff + NEARBY, XA_PRESENT);
+}
+
+/* Brings in the page and, in a row, the rest of its window, as far as that is easy. */
 static void fill_window(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
 {
 	pgoff_t index, next;
 
+	if (!is_in_a_row(vmf->vma->vm_file->f_mapping, vmf->pgoff)) {
+		first = vmf->pgoff;
+		last = first;
+	}
 	for (index = first; index <= last; index = next) {
 		next = privheap_page_try(vmf->vma->vm_private_data, index);
 		if (next == index)

@@ -25,7 +25,8 @@
  *  - Sizes are bytes and are rounded up to whole pages.
  *  - Fields called reserved, and flag bits not named here, must be 0: EINVAL.
  *  - A structure longer than the kernel knows is accepted if its tail is 0, else E2BIG.
- *  - A call that fails has changed nothing, also when its result could not be written (EFAULT).
+ *  - A call that fails has changed nothing, also when its result could not be written (EFAULT);
+ *    exceptions are named.
  *  - All calls may be made from any thread of the process at any time.
  *
  * Errors that every call can return: EPERM (another address space), ENOTTY (unknown command),
@@ -83,6 +84,9 @@ struct privheap_create {
  * @flags: in: PRIVHEAP_COMMIT_* or 0
  * @reserved: in: 0
  *
+ * A result that could be written when the call began and cannot when it ends is EFAULT, and the
+ * one failure that leaves something changed: the bytes stay committed.
+ *
  * Errors: EINVAL (flags, reserved, beyond the maximum), ENOENT (no such heap), EDQUOT,
  * ENOMEM (with PRIVHEAP_COMMIT_POPULATE only).
  */
@@ -105,8 +109,9 @@ struct privheap_commit {
  * Unmaps the heap, frees its pages, ends its charge. Whatever the process mapped over a part of
  * the range itself stays.
  *
- * Errors: EINVAL (flags, reserved), ENOENT (no such heap), EPERM (a part is sealed by mseal(2);
- * the heap lives on).
+ * Errors: EINVAL (flags, reserved), ENOENT (no such heap), EPERM (a part is sealed by mseal(2)),
+ * ENOMEM (for the unmapping itself). After EPERM and ENOMEM the heap lives on, perhaps without
+ * some of its pieces; the call may be repeated.
  */
 struct privheap_destroy {
 	__u64 heap;
