@@ -9,46 +9,17 @@
  */
 #include <fcntl.h>
 #include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
-#include <time.h>
 
 #include "../../uapi/privheap.h"
+#include "measure.h"
 
-#define PAGE	4096UL
-#define MIB	(1UL << 20)
-#define HUGE	(2 * MIB)
 #define ROUNDS	9
 #define QUIET_ROUNDS_MAX	60
 
 static int dev;
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
-static uint64_t faults(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_minflt;
-}
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 /* What one life of a mapping cost: instructions of each step, and faults of the touching. */
 struct life {
@@ -162,11 +133,6 @@ static void wait_until_quiet(void)
 	}
 	if (steady < 3)
 		fprintf(stderr, "the machine did not become quiet\n");
-}
-
-static void row(const char *name, const char *subject, const char *metric, uint64_t value)
-{
-	printf("%s,%s,%s,%llu\n", name, subject, metric, (unsigned long long)value);
 }
 
 static void lives_of_single_mappings(void)
