@@ -8,7 +8,8 @@
 B := $(CURDIR)/build
 
 # The kernel that the module is built for: the running one, or KDIR, or with KERNEL=6.1 or 6.12
-# Debian's stock kernel of that series, which is fetched.
+# Debian's stock kernel of that series, which is fetched, or with KERNEL=7.3 or debug one that is
+# built from Debian's source.
 KDIR ?= /lib/modules/$(shell uname -r)/build
 ifdef KERNEL
 override KDIR := $(B)/cache/kernels/$(KERNEL)/kdir
@@ -25,7 +26,7 @@ INSTALL_DATA := install -D -m 644 -t
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all module lib examples install demo test vmtest shell load bench-kernel clean help
+.PHONY: all module lib examples install demo test kunit lint vmtest shell load bench-kernel clean help
 .PHONY: kernel packages-demo packages-test
 
 ##all		the library, and the module for the running kernel
@@ -70,9 +71,14 @@ demo:
 test: packages-test
 	@$(MAKE) -C selftests test
 
-##vmtest	one guest's tests; KERNEL=6.1 or 6.12
+##kunit		the module's arithmetic under User Mode Linux; builds that once, in three minutes
+##lint		sparse, checkpatch, kernel-doc, W=1, shellcheck
+kunit lint: packages-test
+	@$(MAKE) -C selftests $@
+
+##vmtest	one guest's tests; KERNEL=6.1 or 6.12 or 7.3, or LANE=debug; knows ROUNDS, SEED
 vmtest: packages-test
-	@$(MAKE) -C selftests vm-$(or $(KERNEL),6.1)
+	@$(MAKE) -C selftests vm-$(or $(LANE),$(KERNEL),6.1)
 
 ##shell		a prompt in the guest, module loaded, examples in PATH; KERNEL=6.1 or 6.12
 shell:

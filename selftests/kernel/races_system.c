@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * HOSTILE.md D, against what only root can do: D10 takes the module out and puts it in again,
+ * D12 moves the process between cgroups. Nobody else may use the device meanwhile.
+ */
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+#include "race.h"
+
+#define MAXIMUM	(4 * MIB)
+#define CGROUPS	"/sys/fs/cgroup"
+
+static bool is_loaded(void)
+{
+	return !access("/sys/module/privheap/refcnt", F_OK);
+}
+
+static int load(void)
+{
+	struct utsname uts;
+	char path[256];
+	int fd, ret;
+
+	uname(&uts);
+	snprintf(path, sizeof(path), "/lib/modules/%s/privheap.ko", uts.release);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ret = syscall(SYS_finit_module, fd, "", 0) ? errno : 0;
+	close(fd);
+	return ret;
+}
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "privheap", O_NONBLOCK) ? errno : 0;
+}
+
+/* While somebody has the device open the module stays: tries until nobody has. */
+static void reload(struct round *round)
+{
+	int err = EWOULDBLOCK;
+
+	for (int i = 0; i < 1000 && err == EWOULDBLOCK; i++) {
+		delay(&round->random[0]);
+		err = unload();
+	}
+	round->race->expected += !err;
+	if (err && err != EWOULDBLOCK)
+		wrong(round, "delete_module: %d", err);
+	err = err ? 0 : load();
+	if (err)
+		wrong(round, "finit_module: %d", err);
+	usleep(next(&round->random[0]) % 2000);
+	atomic_store(&round->over, true);
+}
+
+/* Where the module has gone, or comes or goes just now, there is no device. */
+static void open_and_use(struct round *round)
+{
+	struct privheap_create heap;
+	int dev;
+
+	usleep(next(&round->random[1]) % 2000);	/* so that nobody has it, now and then */
+	dev = device_open();
+	if (dev < 0) {
+		if (errno != ENOENT && errno != ENODEV && errno != ENXIO)
+			wrong(round, "open: %s", strerror(errno));
+		return;
+	}
+	atomic_fetch_add(&round->race->running, 1);
+	if (heap_create(dev, 64 * KIB, MAXIMUM, 0, &heap) || touch(heap.base + MIB))
+		wrong(round, "an open descriptor does not work");
+	/* Either the heap or the descriptor is the last to hold the module. */
+	if (next(&round->random[1]) % 2)
+		close(dev);
+	munmap((void *)heap.base, MAXIMUM);
+	close(dev);
+}
+
+static void reload_or_open(struct round *round, int who)
+{
+	if (!who)
+		reload(round);
+	else
+		do
+			open_and_use(round);
+		while (!atomic_load(&round->over));
+}
+
+static void check_loaded(struct round *round)
+{
+	if (!is_loaded())
+		wrong(round, "the module is not loaded");
+}
+
+/* No descriptor of our own, which would hold the module. */
+FIXTURE(module)
+{
+};
+
+FIXTURE_SETUP(module)
+{
+	ASSERT_TRUE(is_loaded());
+}
+
+FIXTURE_TEARDOWN(module)
+{
+	EXPECT_TRUE(is_loaded() || !load());
+}
+
+TEST_F_TIMEOUT(module, D10_unload_and_load_against_open, 240)
+{
+	struct race r = { .racers = 2, .total = rounds_by(25), .run = reload_or_open,
+			  .check = check_loaded };
+	int dev;
+
+	EXPECT_STREQ("", race(&r));
+	TH_LOG("unloaded %lu times, opened %d times", r.expected, r.running);
+	EXPECT_LT(0, r.expected);
+	EXPECT_LT(0, r.running);
+	dev = device_open();
+	ASSERT_LE(0, dev);
+	EXPECT_EQ(0, quota(dev, SYSTEM).used);
+	EXPECT_EQ(0, quota(dev, SYSTEM).heaps);
+}
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = write(fd, text, strlen(text)) < 0 ? errno : 0;
+
+	close(fd);
+	return err;
+}
+
+/* Cgroups whose directory is gone and that something still refers to. */
+static long dying_cgroups(void)
+{
+	FILE *file = fopen(CGROUPS "/cgroup.stat", "r");
+	char line[128];
+	long n = -1;
+
+	while (file && n < 0 && fgets(line, sizeof(line), file))
+		sscanf(line, "nr_dying_descendants %ld", &n);
+	if (file)
+		fclose(file);
+	return n;
+}
+
+/* To the other cgroup, whose directory is new; the old one's goes. */
+static void move(struct round *round)
+{
+	static const char *const dirs[] = { CGROUPS "/race-0", CGROUPS "/race-1" };
+	const char *from = dirs[round->number % 2], *to = dirs[(round->number + 1) % 2];
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", to);
+	if (mkdir(to, 0700) || write_file(path, "0"))
+		wrong(round, "to %s: %s", to, strerror(errno));
+	if (rmdir(from))
+		wrong(round, "rmdir %s: %s", from, strerror(errno));
+}
+
+static void prepare_heap(struct round *round)
+{
+	if (heap_create(round->dev, 64 * KIB, MAXIMUM, 0, &round->heap))
+		wrong(round, "create failed");
+}
+
+/* Touches the heaps of the whole batch, so that their pages are of several cgroups. */
+static void touch_some(struct round *round, int who)
+{
+	for (unsigned long i = 0; i < round->race->batch; i++) {
+		struct round *other = &round->race->rounds[i];
+		int sig = touch(other->heap.base + next(&round->random[who]) % MAXIMUM);
+
+		if (sig)
+			wrong(round, "touch: signal %d", sig);
+	}
+}
+
+static void move_or_touch(struct round *round, int who)
+{
+	if (!who)
+		move(round);
+	else
+		touch_some(round, who);
+}
+
+static void destroy(struct round *round)
+{
+	if (heap_destroy(round->dev, round->heap.heap))
+		wrong(round, "destroy failed");
+}
+
+/* In a child, so that no page of a process that lives is left on a dead group's account. */
+static int move_with_heaps(void *unused)
+{
+	struct race r = { .racers = 3, .dev = device_open(), .total = rounds_by(10),
+			  .batch = 20, .prepare = prepare_heap, .run = move_or_touch,
+			  .check = destroy };
+
+	if (mkdir(CGROUPS "/race-0", 0700) || write_file(CGROUPS "/race-0/cgroup.procs", "0"))
+		return 1;
+	if (race(&r)[0] || write_file(CGROUPS "/cgroup.procs", "0"))
+		return 2;
+	return rmdir(r.done % 2 ? CGROUPS "/race-1" : CGROUPS "/race-0");
+}
+
+TEST_F_TIMEOUT(race, D12_cgroup_moved_and_removed_against_a_live_heap, 240)
+{
+	long dying = dying_cgroups();
+
+	ASSERT_EQ(0, write_file(CGROUPS "/cgroup.subtree_control", "+memory"));
+	EXPECT_EQ(0, in_child(move_with_heaps, NULL));
+	/* A processor may hold on to the group that it charged last. */
+	dying += sysconf(_SC_NPROCESSORS_ONLN);
+	for (int i = 0; i < 2000 && dying_cgroups() > dying; i++)
+		usleep(10000);
+	EXPECT_LE(dying_cgroups(), dying);
+}
+
+TEST_HARNESS_MAIN
