@@ -23,6 +23,10 @@
 #include "kselftest_harness.h"
 #include "../../uapi/privheap.h"
 
+/* The harness's 30 s are not enough on an interpreted debug kernel. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 300
+
 #define PAGE	4096UL
 #define KIB	1024UL
 #define MIB	(1024 * KIB)
@@ -105,31 +109,39 @@ static inline bool used_becomes(int dev, uint32_t scope, uint64_t bytes)
 	return false;
 }
 
-static sigjmp_buf touch_back;
+static __thread sigjmp_buf touch_back;
+static __thread volatile bool touching;
 
+/* A touch that draws a signal returns it, in whatever thread; any other one ends the program. */
 static void touch_signal(int sig)
 {
-	siglongjmp(touch_back, sig);
+	if (touching)
+		siglongjmp(touch_back, sig);
+	signal(sig, SIG_DFL);
 }
 
-/* Writes (or reads) one byte; 0, or SIGBUS or SIGSEGV if that is what it drew. */
+static __attribute__((constructor)) void touch_install(void)
+{
+	struct sigaction act = { .sa_handler = touch_signal, .sa_flags = SA_NODEFER };
+
+	sigaction(SIGBUS, &act, NULL);
+	sigaction(SIGSEGV, &act, NULL);
+}
+
+/* Writes (or reads) one byte; 0, or SIGBUS or SIGSEGV if that is what it drew. Any thread may. */
 static inline int touch_as(void *address, bool write)
 {
-	struct sigaction act = { .sa_handler = touch_signal }, bus, segv;
 	volatile char *byte = address;
-	int sig;
+	int sig = sigsetjmp(touch_back, 0);
 
-	sigaction(SIGBUS, &act, &bus);
-	sigaction(SIGSEGV, &act, &segv);
-	sig = sigsetjmp(touch_back, 1);
+	touching = !sig;
 	if (!sig) {
 		if (write)
 			*byte = *byte + 1;
 		else
 			(void)*byte;
 	}
-	sigaction(SIGBUS, &bus, NULL);
-	sigaction(SIGSEGV, &segv, NULL);
+	touching = false;
 	return sig;
 }
 
@@ -141,6 +153,23 @@ static inline int touch(uint64_t address)
 static inline int peek(uint64_t address)
 {
 	return touch_as((void *)address, false);
+}
+
+/* A number from the environment, or otherwise. */
+static inline unsigned long setting(const char *name, unsigned long otherwise)
+{
+	const char *value = getenv(name);
+
+	return value ? strtoul(value, NULL, 0) : otherwise;
+}
+
+/* xorshift: the next random number; the state must not be 0. */
+static inline uint64_t next(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
 }
 
 /* Runs f in a forked child; its return value, or 128 + the signal that ended it. */

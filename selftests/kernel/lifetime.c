@@ -99,7 +99,9 @@ TEST_F(heap, large_heaps_get_huge_pages_and_small_ones_do_not)
 	EXPECT_LE(minor_faults() - before, 60);
 	ASSERT_EQ(0, heap_create(self->dev, 0, 16 * MIB, 0, &small));
 	ASSERT_EQ(0, touch(small.base));
-	EXPECT_EQ(64 * KIB, heap_stat(self->dev, small.heap).resident);
+	EXPECT_EQ(PAGE, heap_stat(self->dev, small.heap).resident);
+	ASSERT_EQ(0, touch(small.base + PAGE));
+	EXPECT_EQ(128 * KIB, heap_stat(self->dev, small.heap).resident);
 }
 
 TEST_F(heap, data_survive_growth)

@@ -8,21 +8,6 @@
 
 #include "device.h"
 
-static unsigned long setting(const char *name, unsigned long otherwise)
-{
-	const char *value = getenv(name);
-
-	return value ? strtoul(value, NULL, 0) : otherwise;
-}
-
-static uint64_t next(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
 TEST_F_TIMEOUT(heap, create_and_destroy, 300)
 {
 	unsigned long rounds = setting("ROUNDS", 1000);
@@ -74,7 +59,6 @@ static void *be_busy(void *arg)
 	return NULL;
 }
 
-/* touch() longjmps by way of one static buffer: one thread touches, the other only calls. */
 static void *be_destructive(void *arg)
 {
 	struct busy *busy = arg;
