@@ -19,12 +19,12 @@
 #include <linux/mount.h>
 #include <linux/pagemap.h>
 #include <linux/shmem_fs.h>
-#include <linux/sizes.h>
 
 #include "compat.h"
 #include "context.h"
 #include "file.h"
 #include "heap.h"
+#include "step.h"
 #include "vma.h"
 
 static struct vfsmount *mount;
@@ -43,7 +43,7 @@ static int refuse_open(struct inode *inode, struct file *file)
 }
 
 /*
- * Where the reservation goes: a multiple of 64 KiB, and of 2 MiB when a huge page fits. Only
+ * Where the reservation goes: a multiple of the window, and of 2 MiB when a huge page fits. Only
  * CREATE asks this without a base; mremap and remap_file_pages come with one and are refused
  * here, before the kernel has unmapped anything for them.
  */
@@ -56,10 +56,10 @@ static unsigned long place_base(struct file *file, unsigned long addr, unsigned 
 	if (READ_ONCE(heap->base) || (flags & MAP_FIXED))
 		return -EINVAL;
 	base = thp_get_unmapped_area(file, 0, len, pgoff, flags);
-	if (IS_ERR_VALUE(base) || IS_ALIGNED(base, SZ_64K))
+	if (IS_ERR_VALUE(base) || IS_ALIGNED(base, PRIVHEAP_WINDOW))
 		return base;
-	base = thp_get_unmapped_area(file, 0, len + SZ_64K, pgoff, flags);
-	return IS_ERR_VALUE(base) ? base : ALIGN(base, SZ_64K);
+	base = thp_get_unmapped_area(file, 0, len + PRIVHEAP_WINDOW, pgoff, flags);
+	return IS_ERR_VALUE(base) ? base : ALIGN(base, PRIVHEAP_WINDOW);
 }
 
 static const struct file_operations file_ops = {

@@ -64,16 +64,21 @@ static int vma_mremap(struct vm_area_struct *vma)
 	return -EINVAL;
 }
 
-/* The window around the fault, cut to the VMA and to the commit; false if none is left. */
+/*
+ * The window around the fault, cut to the VMA, to the commit and to the page table that the
+ * address lies in: filemap_map_pages() fills that one table. False if none is left.
+ */
 static bool window(const struct vm_fault *vmf, pgoff_t committed, pgoff_t *first, pgoff_t *last)
 {
 	struct vm_area_struct *vma = vmf->vma;
+	pgoff_t start = round_down(vmf->pgoff, WINDOW_PAGES);
+	pgoff_t in_table = pte_index(vmf->address);
 
 	if (vmf->pgoff >= committed)
 		return false;
-	*first = max(round_down(vmf->pgoff, WINDOW_PAGES), vma->vm_pgoff);
-	*last = min3(round_down(vmf->pgoff, WINDOW_PAGES) + WINDOW_PAGES,
-		     vma->vm_pgoff + vma_pages(vma), committed) - 1;
+	*first = max3(start, vma->vm_pgoff, vmf->pgoff - min(vmf->pgoff, in_table));
+	*last = min3(start + WINDOW_PAGES, vma->vm_pgoff + vma_pages(vma), committed) - 1;
+	*last = min(*last, vmf->pgoff + PTRS_PER_PTE - 1 - in_table);
 	return true;
 }
 
@@ -136,10 +141,10 @@ static vm_fault_t lock_for_core(struct vm_fault *vmf, struct page *page)
 }
 
 /*
- * The page is inside the commit, or was a moment ago. Usually it is not there yet; a huge page
- * brings its whole window, so the loop ends with it.
+ * The page is inside the commit, or was a moment ago. fresh: this fault has just moved the commit
+ * there, so the page cannot be there yet and is not looked for.
  */
-static vm_fault_t fault_page(struct vm_fault *vmf)
+static vm_fault_t fault_page(struct vm_fault *vmf, bool fresh)
 {
 	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
 	pgoff_t first, last, committed = i_size_read(mapping->host) >> PAGE_SHIFT;
@@ -147,7 +152,7 @@ static vm_fault_t fault_page(struct vm_fault *vmf)
 
 	if (!window(vmf, committed, &first, &last))
 		return VM_FAULT_NOPAGE;
-	if (map_window(vmf, first, last) & VM_FAULT_NOPAGE)
+	if (!fresh && (map_window(vmf, first, last) & VM_FAULT_NOPAGE))
 		return VM_FAULT_NOPAGE;
 	fill_window(vmf, first, last);
 	if (map_window(vmf, first, last) & VM_FAULT_NOPAGE)
@@ -161,11 +166,11 @@ static vm_fault_t fault_page(struct vm_fault *vmf)
 }
 
 /* Faults on behalf of another task (ptrace, /proc/PID/mem) are charged to the heap's own mm. */
-static vm_fault_t fault_remote(struct vm_fault *vmf)
+static vm_fault_t fault_remote(struct vm_fault *vmf, bool fresh)
 {
 	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(vmf->vma->vm_mm);
 	struct mem_cgroup *before = set_active_memcg(memcg);
-	vm_fault_t ret = fault_page(vmf);
+	vm_fault_t ret = fault_page(vmf, fresh);
 
 	set_active_memcg(before);
 	mem_cgroup_put(memcg);
@@ -177,17 +182,21 @@ static vm_fault_t fault_checked(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 	struct privheap_heap *heap = vma->vm_private_data;
 	unsigned long needed = (vmf->pgoff + 1) << PAGE_SHIFT;
+	bool fresh;
 
 	if (!is_owner(vma) || needed > heap->maximum)
 		return VM_FAULT_SIGBUS;
-	if (needed > privheap_heap_committed(heap)) {
+	fresh = needed > privheap_heap_committed(heap);
+	if (fresh) {
 		/* A core dump must not commit the holes it reads. */
 		if (current->flags & PF_DUMPCORE)
 			return VM_FAULT_SIGBUS;
 		if (privheap_commit_touch(heap, needed))
 			return VM_FAULT_SIGBUS;
 	}
-	return likely(current->mm == vma->vm_mm) ? fault_page(vmf) : fault_remote(vmf);
+	if (likely(current->mm == vma->vm_mm))
+		return fault_page(vmf, fresh);
+	return fault_remote(vmf, fresh);
 }
 
 static vm_fault_t vma_fault(struct vm_fault *vmf)
