@@ -144,7 +144,7 @@ static bool used(struct address_space *mapping, pgoff_t from, pgoff_t to)
 
 		if (!page)
 			continue;
-		found = page_mapped(page);
+		found = folio_mapped(page_folio(page));
 		unlock_page(page);
 		put_page(page);
 	}

@@ -58,7 +58,7 @@ static void *overrun(SIZE_T n, SIZE_T by)
 	SIZE_T i;
 
 	for (i = 0; i < by; i++)
-		p[n + i] = 0x41;
+		p[n + i] = (char)~p[n + i];	/* never what is there by chance */
 	return (void *)p;
 }
 
