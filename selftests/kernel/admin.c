@@ -19,20 +19,6 @@
 #define MADV_COLLAPSE	25
 #endif
 
-static void *at(uint64_t address)
-{
-	return (void *)address;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = fd < 0 || write(fd, text, strlen(text)) < 0 ? errno : 0;
-
-	close(fd);
-	return err;
-}
-
 /* Core dump */
 
 #define CORE		"/tmp/core-of-a-heap"

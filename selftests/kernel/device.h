@@ -43,6 +43,21 @@ static inline int call(int dev, unsigned long cmd, void *arg)
 	return ioctl(dev, cmd, arg) ? errno : 0;
 }
 
+static inline void *at(uint64_t address)
+{
+	return (void *)address;
+}
+
+/* 0, or an errno. */
+static inline int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = fd < 0 || write(fd, text, strlen(text)) < 0 ? errno : 0;
+
+	close(fd);
+	return err;
+}
+
 static inline int heap_create(int dev, uint64_t initial, uint64_t maximum, uint32_t flags,
 			      struct privheap_create *heap)
 {

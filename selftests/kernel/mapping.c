@@ -12,11 +12,6 @@
 #endif
 #define MAXIMUM	(16 * MIB)
 
-static void *at(uint64_t address)
-{
-	return (void *)address;
-}
-
 /* The heap still works: the first and the last byte, and its charge covers them. */
 static bool is_alive(int dev, const struct privheap_create *heap)
 {

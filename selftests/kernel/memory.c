@@ -20,20 +20,6 @@
 #define MADV_PAGEOUT	21
 #endif
 
-static void *at(uint64_t address)
-{
-	return (void *)address;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = fd < 0 || write(fd, text, strlen(text)) < 0 ? errno : 0;
-
-	close(fd);
-	return err;
-}
-
 /* The number after key in a file of lines; after nothing if key is "". -1 = not there. */
 static long number_in(const char *path, const char *key)
 {

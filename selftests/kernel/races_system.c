@@ -125,15 +125,6 @@ TEST_F_TIMEOUT(module, D10_unload_and_load_against_open, 240)
 	EXPECT_EQ(0, quota(dev, SYSTEM).heaps);
 }
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = write(fd, text, strlen(text)) < 0 ? errno : 0;
-
-	close(fd);
-	return err;
-}
-
 /* Cgroups whose directory is gone and that something still refers to. */
 static long dying_cgroups(void)
 {
