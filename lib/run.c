@@ -328,18 +328,3 @@ int run_resize(struct heap *heap, size_t page, size_t old, size_t n, enum run_co
 	}
 	return error;
 }
-
-size_t run_largest(struct heap *heap)
-{
-	struct runs *runs = &heap->runs;
-	size_t committed = heap->range.committed >> PAGE_SHIFT;
-	size_t best = committed > runs->top ? committed - runs->top : 0;
-	uint32_t link = 0;
-
-	for (unsigned int bin = RUN_BINS; bin-- && !link; )
-		link = runs->bin[bin];
-	for (; link; link = link_next(heap_page(heap, link - 1)->link))
-		if (page_count(heap_page(heap, link - 1)->tag) > best)
-			best = page_count(heap_page(heap, link - 1)->tag);
-	return best;
-}

@@ -27,8 +27,6 @@ void run_free(struct heap *heap, size_t page, size_t n);
 /* Lets the run [page, page + old) become n pages where it is. 0 or a negative errno. */
 int run_resize(struct heap *heap, size_t page, size_t old, size_t n, enum run_commit commit,
 	       size_t *fresh);
-/* Pages of the largest free run that is committed, the committed tail included. */
-size_t run_largest(struct heap *heap);
 
 /* The head of the run that holds page, for reports and walks; RUN_NONE beyond the top. */
 size_t run_head(struct heap *heap, size_t page);
