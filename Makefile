@@ -26,8 +26,8 @@ INSTALL_DATA := install -D -m 644 -t
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all module lib examples install demo test kunit lint vmtest shell load bench-kernel clean help
-.PHONY: kernel packages-demo packages-test
+.PHONY: all module lib examples install demo test conformance kunit lint vmtest shell load bench-kernel clean help
+.PHONY: kernel packages-demo packages-test packages-conformance
 
 ##all		the library, and the module for the running kernel
 all: lib module
@@ -46,7 +46,7 @@ module: $(if $(KERNEL),kernel)
 kernel: packages-demo
 	@selftests/vm/kernel $(KERNEL) $(B)/cache/kernels
 
-packages-demo packages-test: packages-%:
+packages-demo packages-test packages-conformance: packages-%:
 	@selftests/vm/packages $*
 
 ##lib		the library, shared and static
@@ -67,9 +67,13 @@ install: lib
 demo:
 	@selftests/demo/guest run 6.1
 
-##test		everything: judge, lint, KUnit, library natively and sanitised, both guests; one summary
-test: packages-test
+##test		everything: judge, lint, KUnit, library natively, sanitised, against Wine, both guests
+test: packages-test packages-conformance
 	@$(MAKE) -C selftests test
+
+##conformance	the Win32 API, check by check, natively and under Wine; what differs is explained
+conformance: packages-conformance packages-test
+	@$(MAKE) -C selftests $@
 
 ##kunit		the module's arithmetic under User Mode Linux; builds that once, in three minutes
 ##lint		sparse, checkpatch, kernel-doc, W=1, shellcheck
