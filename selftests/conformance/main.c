@@ -81,8 +81,9 @@ HANDLE make_heap(DWORD options, SIZE_T initial, SIZE_T maximum)
 	return heap;
 }
 
-static int run(void)
+int main(void)
 {
+	port_begin();
 	printf("TAP version 13\n");
 	check_types();
 	check_create();
@@ -101,9 +102,4 @@ static int run(void)
 	check_corrupt();
 	printf("1..%u\n", number);
 	return failed != 0;
-}
-
-int main(void)
-{
-	return port_main(run);
 }

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * What the checks need beside the Heap API, on both sides: try regions, threads, time.
- *
- * Natively HEAP_TRY and its like are the library's. For Windows gcc has no __try, so here
- * is the same by gcc's own means: the filter is a nested function, a frame handler in main (and
- * in each thread) asks the filters from the inside out, and leaves by __builtin_longjmp.
  */
 #ifndef CONFORMANCE_PORT_H
 #define CONFORMANCE_PORT_H
@@ -12,6 +8,7 @@
 #ifdef _WIN32
 
 #include <windows.h>
+#include "heap_try.h"
 
 #ifndef STATUS_HEAP_CORRUPTION
 #define STATUS_HEAP_CORRUPTION		((DWORD)0xC0000374)
@@ -25,42 +22,6 @@ typedef struct _HEAP_OPTIMIZE_RESOURCES_INFORMATION {
 	DWORD Flags;
 } HEAP_OPTIMIZE_RESOURCES_INFORMATION;
 
-struct port_try {
-	void *env[5];
-	struct port_try *outer;
-	void *frames;		/* Wine's own try regions, which a jump past them must close */
-	LONG (*filter)(PEXCEPTION_POINTERS info);
-	DWORD code;		/* what was raised; set before the filter is asked */
-	int caught, closed;
-};
-
-void port_try_enter(struct port_try *region, LONG (*filter)(PEXCEPTION_POINTERS info));
-void port_try_leave(struct port_try *region);
-
-#undef GetExceptionCode
-#undef GetExceptionInformation
-#define GetExceptionCode()		(port_try_region.code)
-#define GetExceptionInformation()	(port_try_info)
-
-#define HEAP_TRY							\
-	{								\
-		auto LONG port_try_filter(PEXCEPTION_POINTERS);		\
-		struct port_try port_try_region				\
-			__attribute__((cleanup(port_try_leave)));	\
-		port_try_enter(&port_try_region, port_try_filter);	\
-		if (__builtin_setjmp(port_try_region.env) == 0)
-
-#define HEAP_EXCEPT(verdict)						\
-		LONG port_try_filter(PEXCEPTION_POINTERS port_try_info)	\
-		{							\
-			(void)port_try_info;				\
-			return (LONG)(verdict);				\
-		}							\
-		if (port_try_region.caught)
-
-#define HEAP_END_TRY							\
-	}
-
 #else
 
 #include <heapapi.h>
@@ -69,8 +30,8 @@ void port_try_leave(struct port_try *region);
 
 struct port_thread;
 
-/* Once, around everything that uses try regions. Returns what body does. */
-int port_main(int (*body)(void));
+/* Before anything else. */
+void port_begin(void);
 struct port_thread *port_start(void (*body)(void *argument), void *argument);
 void port_join(struct port_thread *thread);
 void port_sleep(unsigned int milliseconds);

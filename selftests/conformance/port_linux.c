@@ -25,10 +25,9 @@ const char *__asan_default_options(void)
 #endif
 
 /* The checks hand over bad pointers on purpose, and go on. */
-int port_main(int (*body)(void))
+void port_begin(void)
 {
 	setenv("PRIVHEAP_ON_CORRUPTION", "return", 1);
-	return body();
 }
 
 static void *thread_main(void *argument)

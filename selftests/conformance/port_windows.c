@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Windows: try regions over one frame handler per thread. */
+/* Windows: heap_try.h has the try regions. */
 #include "port.h"
 
 #include <stdlib.h>
@@ -10,86 +10,16 @@ struct port_thread {
 	void *argument;
 };
 
-static __thread struct port_try *innermost;
-
-void port_try_enter(struct port_try *region, LONG (*filter)(PEXCEPTION_POINTERS info))
+void port_begin(void)
 {
-	region->outer = innermost;
-	region->frames = ((NT_TIB *)NtCurrentTeb())->ExceptionList;
-	region->filter = filter;
-	region->caught = 0;
-	region->closed = 0;
-	innermost = region;
 }
 
-void port_try_leave(struct port_try *region)
+static DWORD WINAPI thread_main(void *argument)
 {
-	if (!region->closed)
-		innermost = region->outer;
-	region->closed = 1;
-}
+	struct port_thread *thread = argument;
 
-static LONG ask(struct port_try *region, PEXCEPTION_POINTERS info)
-{
-	struct port_try *saved = innermost;
-	LONG verdict;
-
-	innermost = region->outer;
-	region->code = info->ExceptionRecord->ExceptionCode;
-	verdict = region->filter(info);
-	innermost = saved;
-	return verdict;
-}
-
-__attribute__((used))
-static EXCEPTION_DISPOSITION frame_handler(PEXCEPTION_RECORD record, void *frame, PCONTEXT context,
-					   void *dispatcher)
-{
-	EXCEPTION_POINTERS info = { record, context };
-	struct port_try *region;
-
-	(void)frame;
-	(void)dispatcher;
-	if (record->ExceptionFlags & (EXCEPTION_UNWINDING | EXCEPTION_EXIT_UNWIND))
-		return ExceptionContinueSearch;
-	for (region = innermost; region; region = region->outer) {
-		LONG verdict = ask(region, &info);
-
-		if (verdict < 0)
-			return ExceptionContinueExecution;
-		if (verdict > 0) {
-			port_try_leave(region);
-			innermost = region->outer;
-			region->caught = 1;
-			((NT_TIB *)NtCurrentTeb())->ExceptionList = region->frames;
-			__builtin_longjmp(region->env, 1);
-		}
-	}
-	return ExceptionContinueSearch;
-}
-
-__attribute__((noinline))
-int port_main(int (*body)(void))
-{
-	volatile int status;	/* no tail call: this frame must be there */
-
-	__asm__ volatile(".seh_handler frame_handler, @except\n");
-	status = body();
-	return status;
-}
-
-static __thread struct port_thread *current;
-
-static int run_current(void)
-{
-	current->body(current->argument);
+	thread->body(thread->argument);
 	return 0;
-}
-
-static DWORD WINAPI thread_main(void *thread)
-{
-	current = thread;
-	return (DWORD)port_main(run_current);
 }
 
 struct port_thread *port_start(void (*body)(void *argument), void *argument)
