@@ -21,12 +21,13 @@ TREE = $(B)/kmod/$(RELEASE)
 PREFIX ?= /usr/local
 INCLUDEDIR ?= $(PREFIX)/include
 LIBDIR ?= $(PREFIX)/lib
+MANDIR ?= $(PREFIX)/share/man
 
 INSTALL_DATA := install -D -m 644 -t
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all module lib examples install demo test conformance kunit lint vmtest shell load bench-kernel clean help
+.PHONY: all module lib examples man install demo test conformance kunit lint vmtest shell load bench-kernel clean help
 .PHONY: kernel packages-demo packages-test packages-conformance
 
 ##all		the library, and the module for the running kernel
@@ -56,12 +57,21 @@ lib:
 examples: lib
 	@$(MAKE) -C lib/examples O=$(B)/examples
 
-##install	library, headers and uapi header; knows DESTDIR, PREFIX, INCLUDEDIR, LIBDIR
+##man		the manual pages, with scdoc
+man:
+	@$(MAKE) -C lib/man O=$(B)/man
+
+##install	library, headers, manual pages (with scdoc); knows DESTDIR, PREFIX, INCLUDEDIR, LIBDIR, MANDIR
 install: lib
 	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR) lib/include/*.h
 	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR)/linux uapi/privheap.h
 	$(INSTALL_DATA) $(DESTDIR)$(LIBDIR) $(B)/lib/libprivheap.so.0 $(B)/lib/libprivheap.a
 	ln -sf libprivheap.so.0 $(DESTDIR)$(LIBDIR)/libprivheap.so
+	@if command -v scdoc >/dev/null; then \
+		$(MAKE) -C lib/man install O=$(B)/man DESTDIR=$(DESTDIR) MANDIR=$(MANDIR); \
+	else \
+		echo "install: without scdoc there are no manual pages"; \
+	fi
 
 ##demo		boots Debian's 6.1 with the module and plays the scenes of lib/examples
 demo:
@@ -76,7 +86,7 @@ conformance: packages-conformance packages-test
 	@$(MAKE) -C selftests $@
 
 ##kunit		the module's arithmetic under User Mode Linux; builds that once, in three minutes
-##lint		sparse, checkpatch, kernel-doc, W=1, shellcheck
+##lint		sparse, checkpatch, kernel-doc, W=1, shellcheck, the manual pages
 kunit lint: packages-test
 	@$(MAKE) -C selftests $@
 
