@@ -58,7 +58,7 @@ examples: lib
 
 ##install	library, headers and uapi header; knows DESTDIR, PREFIX, INCLUDEDIR, LIBDIR
 install: lib
-	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR) lib/include/*.h
+	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR) lib/include/*.h lib/include/*.hpp
 	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR)/linux uapi/privheap.h
 	$(INSTALL_DATA) $(DESTDIR)$(LIBDIR) $(B)/lib/libprivheap.so.0 $(B)/lib/libprivheap.a
 	ln -sf libprivheap.so.0 $(DESTDIR)$(LIBDIR)/libprivheap.so
