@@ -63,7 +63,7 @@ man:
 
 ##install	library, headers, manual pages (with scdoc); knows DESTDIR, PREFIX, INCLUDEDIR, LIBDIR, MANDIR
 install: lib
-	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR) lib/include/*.h
+	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR) lib/include/*.h lib/include/*.hpp
 	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR)/linux uapi/privheap.h
 	$(INSTALL_DATA) $(DESTDIR)$(LIBDIR) $(B)/lib/libprivheap.so.0 $(B)/lib/libprivheap.a
 	ln -sf libprivheap.so.0 $(DESTDIR)$(LIBDIR)/libprivheap.so

@@ -16,15 +16,15 @@
 
 struct heap;
 
-/* heap: the caller serialises all calls on it; call: do not wait for a stopped heap */
-#define HEAP_F_NO_SERIALIZE	(1U << 0)
-#define HEAP_F_EXCEPTIONS	(1U << 1)	/* heap: every failed allocation raises */
-#define HEAP_F_ZERO		(1U << 2)	/* call: zero the bytes that are new */
-#define HEAP_F_IN_PLACE		(1U << 3)	/* call: resize without moving, or fail */
-#define HEAP_F_EXEC		(1U << 4)	/* heap: pages may be executed */
-#define HEAP_F_SECRET		(1U << 5)	/* heap: hidden from ptrace and core dumps */
-#define HEAP_F_RETURN		(1U << 6)	/* heap: report corruption by return, do not abort */
-#define HEAP_F_POPULATE		(1U << 7)	/* heap: large blocks are resident at once, too */
+/* Those that calls take have the values of Win32: handing them on then costs one instruction. */
+#define HEAP_F_NO_SERIALIZE	0x001U	/* heap: the caller serialises; call: do not wait if stopped */
+#define HEAP_F_EXCEPTIONS	0x004U	/* heap: every failed allocation raises */
+#define HEAP_F_ZERO		0x008U	/* call: zero the bytes that are new */
+#define HEAP_F_IN_PLACE		0x010U	/* call: resize without moving, or fail */
+#define HEAP_F_EXEC		0x100U	/* heap: pages may be executed */
+#define HEAP_F_SECRET		0x200U	/* heap: hidden from ptrace and core dumps */
+#define HEAP_F_RETURN		0x400U	/* heap: report corruption by return, do not abort */
+#define HEAP_F_POPULATE		0x800U	/* heap: large blocks are resident at once, too */
 
 struct heap_attr {
 	size_t initial;			/* bytes, rounded up to pages; 0 = one page */

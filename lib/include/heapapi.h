@@ -274,7 +274,8 @@ typedef struct _PROCESS_HEAP_ENTRY {
  *
  * Nothing is kept between calls: a walk may stop anywhere, and any number may go on at a time.
  * Other threads may use the heap meanwhile: a block that lives throughout the walk is met exactly
- * once; one that comes or goes may be met or not. HeapLock keeps them away.
+ * once; one that comes or goes may be met or not, one that is being resized may show what it
+ * occupies. HeapLock keeps them away.
  *
  * Return: TRUE; FALSE with last error 259, ERROR_NO_MORE_ITEMS (errno ENOENT), after the last
  * part, 87 (@entry NULL, or nothing that a walk stores), 6 or 1131; @entry is then unchanged.
