@@ -46,4 +46,11 @@ void check_corrupt(void)
 	check(RESULT(HeapValidate(other, 0, NULL)), TRUE, "corrupt.other.valid");
 	check(RESULT(HeapDestroy(other)), TRUE, "corrupt.other.destroyed");
 	check(RESULT(HeapDestroy(heap)), TRUE, "corrupt.destroyed");
+	/* From here on corruption would end the process. */
+	CHECK_ERROR(HeapSetInformation(NULL, HeapEnableTerminationOnCorruption, stack, 4), FALSE,
+		    ERROR_INVALID_PARAMETER, "set.terminate.argument");
+	CHECK_ERROR(HeapSetInformation(NULL, HeapEnableTerminationOnCorruption, NULL, 0), TRUE,
+		    UNTOUCHED, "set.terminate");
+	check(HeapSetInformation(NULL, HeapEnableTerminationOnCorruption, NULL, 0), TRUE,
+	      "set.terminate.twice");
 }

@@ -2,6 +2,8 @@
 /* HeapCreate, HeapDestroy, GetProcessHeap. */
 #include "check.h"
 
+#include <string.h>
+
 static const struct {
 	const char *name;
 	DWORD options;
@@ -97,6 +99,37 @@ static void are_apart(void)
 	check(wrong, 0, "create.many.wrong");
 }
 
+/* The last error is the thread's own, and 0 at first. */
+static void sees_its_error(void *seen)
+{
+	*(DWORD *)seen = GetLastError();
+	SetLastError(5);
+}
+
+static void errors_are_per_thread(void)
+{
+	DWORD seen = 99;
+
+	SetLastError(UNTOUCHED);
+	port_join(port_start(sees_its_error, &seen));
+	check(seen, 0, "error.thread.first");
+	check(GetLastError(), UNTOUCHED, "error.thread.others");
+}
+
+static void executes(void)
+{
+	/* mov $42,%eax; ret */
+	static const unsigned char code[] = { 0xB8, 42, 0, 0, 0, 0xC3 };
+	HANDLE heap = make_heap(HEAP_CREATE_ENABLE_EXECUTE, 0, 0);
+	void *p = HeapAlloc(heap, 0, sizeof(code));
+	int (*call)(void);
+
+	memcpy(p, code, sizeof(code));
+	memcpy(&call, &p, sizeof(call));
+	check(RESULT(call()), 42, "create.execute.executes");
+	HeapDestroy(heap);
+}
+
 void check_create(void)
 {
 	HANDLE heap;
@@ -104,6 +137,8 @@ void check_create(void)
 	makes();
 	refuses();
 	are_apart();
+	executes();
+	errors_are_per_thread();
 	SetLastError(UNTOUCHED);
 	heap = make_heap(0, 1 << 20, 0);
 	check(GetLastError(), UNTOUCHED, "create.success.error");

@@ -84,6 +84,13 @@ static void other_classes(void)
 		    FALSE, ERROR_INVALID_PARAMETER, "set.optimize.version");
 	check(marked(p, 1000, 4), 1, "set.optimize.kept");
 	check(HeapValidate(heap, 0, NULL), TRUE, "set.optimize.valid");
+	CHECK_ERROR(HeapQueryInformation(heap, HeapCompatibilityInformation, NULL, sizeof(value),
+					 NULL),
+		    FALSE, ERROR_NOACCESS, "query.nowhere");
+	CHECK_ERROR(HeapSetInformation(heap, HeapCompatibilityInformation, NULL, sizeof(value)),
+		    FALSE, ERROR_NOACCESS, "set.lfh.nothing");
+	CHECK_ERROR(HeapSetInformation(heap, HeapCompatibilityInformation, &value, 2), FALSE,
+		    ERROR_INSUFFICIENT_BUFFER, "set.lfh.short");
 	HeapDestroy(heap);
 }
 

@@ -6,6 +6,9 @@
 #define SIGNED(type, is)	check((type)-1 < (type)1, is, "type." #type ".signed")
 #define OFFSET(type, field, bytes)	\
 	check(offsetof(type, field), bytes, "type." #type "." #field)
+#define SIGNATURE(name, result, ...)	\
+	check(__builtin_types_compatible_p(__typeof__(&name), result (WINAPI *)(__VA_ARGS__)), 1, \
+	      "signature." #name)
 #define VALUE(name, value)	check((DWORD)(name), value, "constant." #name)
 
 static void sizes(void)
@@ -64,6 +67,32 @@ static void layouts(void)
 	OFFSET(EXCEPTION_POINTERS, ContextRecord, 8);
 }
 
+static void signatures(void)
+{
+	SIGNATURE(HeapCreate, HANDLE, DWORD, SIZE_T, SIZE_T);
+	SIGNATURE(HeapDestroy, BOOL, HANDLE);
+	SIGNATURE(HeapAlloc, LPVOID, HANDLE, DWORD, SIZE_T);
+	SIGNATURE(HeapReAlloc, LPVOID, HANDLE, DWORD, LPVOID, SIZE_T);
+	SIGNATURE(HeapFree, BOOL, HANDLE, DWORD, LPVOID);
+	SIGNATURE(HeapSize, SIZE_T, HANDLE, DWORD, LPCVOID);
+	SIGNATURE(HeapCompact, SIZE_T, HANDLE, DWORD);
+	SIGNATURE(HeapLock, BOOL, HANDLE);
+	SIGNATURE(HeapUnlock, BOOL, HANDLE);
+	SIGNATURE(HeapValidate, BOOL, HANDLE, DWORD, LPCVOID);
+	SIGNATURE(HeapWalk, BOOL, HANDLE, LPPROCESS_HEAP_ENTRY);
+	SIGNATURE(HeapSummary, BOOL, HANDLE, DWORD, LPHEAP_SUMMARY);
+	SIGNATURE(GetProcessHeap, HANDLE, void);
+	SIGNATURE(GetProcessHeaps, DWORD, DWORD, PHANDLE);
+	SIGNATURE(HeapSetInformation, BOOL, HANDLE, HEAP_INFORMATION_CLASS, PVOID, SIZE_T);
+	SIGNATURE(HeapQueryInformation, BOOL, HANDLE, HEAP_INFORMATION_CLASS, PVOID, SIZE_T,
+		  PSIZE_T);
+	SIGNATURE(GetLastError, DWORD, void);
+	SIGNATURE(SetLastError, void, DWORD);
+	SIGNATURE(RaiseException, void, DWORD, DWORD, DWORD, const ULONG_PTR *);
+	SIGNATURE(AddVectoredExceptionHandler, PVOID, ULONG, PVECTORED_EXCEPTION_HANDLER);
+	SIGNATURE(RemoveVectoredExceptionHandler, ULONG, PVOID);
+}
+
 static void flags(void)
 {
 	VALUE(HEAP_NO_SERIALIZE, 1);
@@ -105,6 +134,9 @@ static void codes(void)
 	VALUE(STATUS_NO_MEMORY, 0xC0000017);
 	VALUE(STATUS_NONCONTINUABLE_EXCEPTION, 0xC0000025);
 	VALUE(STATUS_HEAP_CORRUPTION, 0xC0000374);
+	VALUE(EXCEPTION_ACCESS_VIOLATION, 0xC0000005);
+	VALUE(EXCEPTION_IN_PAGE_ERROR, 0xC0000006);
+	VALUE(EXCEPTION_NONCONTINUABLE_EXCEPTION, 0xC0000025);
 	VALUE(EXCEPTION_EXECUTE_HANDLER, 1);
 	VALUE(EXCEPTION_CONTINUE_SEARCH, 0);
 	VALUE(EXCEPTION_CONTINUE_EXECUTION, 0xffffffff);
@@ -116,6 +148,7 @@ void check_types(void)
 {
 	sizes();
 	layouts();
+	signatures();
 	flags();
 	codes();
 }

@@ -209,6 +209,23 @@ static void on_no_heap(void)
 	CHECK_ERROR(HeapWalk(gone, &entry), FALSE, ERROR_INVALID_HANDLE, "walk.heap.gone");
 }
 
+/* What no walk has stored, and no entry at all. */
+static void from_nowhere(void)
+{
+	HANDLE heap = make_heap(0, 0, 0);
+	PROCESS_HEAP_ENTRY entry;
+	static char variable[64];
+
+	HeapAlloc(heap, 0, 100);
+	memset(&entry, 0, sizeof(entry));
+	entry.lpData = variable;
+	entry.wFlags = PROCESS_HEAP_ENTRY_BUSY;
+	CHECK_ERROR(HeapWalk(heap, &entry), FALSE, ERROR_INVALID_PARAMETER, "walk.from-variable");
+	check(entry.lpData == variable, 1, "walk.from-variable.unchanged");
+	CHECK_ERROR(HeapWalk(heap, NULL), FALSE, ERROR_INVALID_PARAMETER, "walk.no-entry");
+	HeapDestroy(heap);
+}
+
 void check_walk(void)
 {
 	of_a_fresh_heap("growable", 0, 0);
@@ -221,5 +238,6 @@ void check_walk(void)
 	of_one_block(30000000);
 	of_blocks();
 	has_no_state_but_the_entry();
+	from_nowhere();
 	on_no_heap();
 }
