@@ -17,7 +17,7 @@
 struct heap;
 
 /* Those that calls take have the values of Win32: handing them on then costs one instruction. */
-#define HEAP_F_NO_SERIALIZE	0x001U	/* heap: the caller serialises; call: do not wait if stopped */
+#define HEAP_F_NO_SERIALIZE	0x001U	/* heap: the caller serialises; call: do not wait */
 #define HEAP_F_EXCEPTIONS	0x004U	/* heap: every failed allocation raises */
 #define HEAP_F_ZERO		0x008U	/* call: zero the bytes that are new */
 #define HEAP_F_IN_PLACE		0x010U	/* call: resize without moving, or fail */
@@ -123,7 +123,7 @@ int heap_walk(struct heap *heap, struct heap_item *item);
  * no commit; 0: there is none.
  */
 size_t heap_compact(struct heap *heap);
-/* The same for every heap that is not in use this very moment, HEAP_F_NO_SERIALIZE ones left out. */
+/* The same for every heap that is not in use this moment; HEAP_F_NO_SERIALIZE ones left out. */
 void heap_compact_all(void);
 
 /*

@@ -70,8 +70,8 @@ enum privheap_backend {
  * @no_serialize: the program lets one thread in at a time
  * @on_corruption: what a bad pointer leads to
  * @backend: where the pages come from
- * @populate: a block of 1 MiB and more is resident when it is allocated, as smaller ones always
- *	are; without it its pages come as they are touched
+ * @populate: pages are resident from the moment they are committed; without it those of blocks
+ *	of 1 MiB and more come as they are touched
  */
 struct privheap_attr {
 	size_t size;
@@ -88,7 +88,8 @@ struct privheap_attr {
 
 #ifdef __cplusplus
 #define PRIVHEAP_ATTR_INIT	{ sizeof(struct privheap_attr), nullptr, 0, 0, false, false, \
-				  false, PRIVHEAP_CORRUPTION_ABORT, PRIVHEAP_BACKEND_DEFAULT, false }
+				  false, PRIVHEAP_CORRUPTION_ABORT, \
+				  PRIVHEAP_BACKEND_DEFAULT, false }
 #else
 #define PRIVHEAP_ATTR_INIT	{ .size = sizeof(struct privheap_attr) }
 #endif
@@ -258,7 +259,8 @@ struct privheap_item {
 };
 
 #ifdef __cplusplus
-#define PRIVHEAP_ITEM_INIT	{ sizeof(struct privheap_item), nullptr, 0, 0, PRIVHEAP_ITEM_REGION }
+#define PRIVHEAP_ITEM_INIT	{ sizeof(struct privheap_item), nullptr, 0, 0, \
+				  PRIVHEAP_ITEM_REGION }
 #else
 #define PRIVHEAP_ITEM_INIT	{ .size = sizeof(struct privheap_item) }
 #endif

@@ -15,7 +15,7 @@
  * container that is never destroyed itself, but whose heap is, costs nothing to drop.
  *
  * Any thread may use a resource at any time, unless attr.no_serialize was set. In a child of
- * fork(2) allocating from one of the parent's throws std::bad_alloc, and destroying it does nothing.
+ * fork(2) allocating from one of the parent's throws std::bad_alloc; destroying it does nothing.
  */
 #ifndef PRIVHEAP_HPP
 #define PRIVHEAP_HPP

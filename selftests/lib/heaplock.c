@@ -94,7 +94,8 @@ TEST(calls_of_other_threads_wait)
 	for (i = 0; i < COUNT(waits); i++) {
 		make();
 		ASSERT_TRUE(HeapLock(heap));
-		EXPECT_EQ(1, call_by_other(waits[i].body, true, &after)) TH_LOG("%s", waits[i].name);
+		EXPECT_EQ(1, call_by_other(waits[i].body, true, &after))
+			TH_LOG("%s", waits[i].name);
 		EXPECT_EQ(2, after) TH_LOG("%s", waits[i].name);
 		EXPECT_TRUE(HeapDestroy(heap));
 	}
