@@ -13,12 +13,13 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "annotate.h"
+#include "check.h"
 #include "large.h"
 #include "shard.h"
 #include "slab.h"
 
-/* The smallest class for n whose blocks are all aligned; CLASSES if that takes pages. */
-static unsigned int block_class(const struct heap *heap, size_t n, size_t align)
+unsigned int block_class(const struct heap *heap, size_t n, size_t align)
 {
 	unsigned int class;
 
@@ -51,6 +52,8 @@ void *block_alloc_slow(struct heap *heap, size_t n, size_t align, unsigned int f
 	*error = ENOMEM;
 	if (n > heap->maximum || align > heap->maximum || heap_would_hang(heap))
 		return NULL;
+	if (heap->check)
+		return check_alloc(heap, n, align, flags, error);
 	if (class < CLASSES) {
 		heap_enter(heap);
 		p = slab_alloc_slow(heap, class, n, align, &reason);
@@ -71,7 +74,7 @@ void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, 
 	struct slab *slab;
 	void *p;
 
-	if (likely(n <= heap->slab_limit && align <= 16)) {
+	if (likely(n < heap->fast_limit && align <= 16)) {
 		shard = shard_get(heap);
 		slab = shard ? atomic_load_explicit(&shard->current[class_of(n)],
 						    memory_order_acquire) : NULL;
@@ -105,13 +108,18 @@ static inline enum heap_fault block_free_small(struct heap *heap, struct slab *s
 	return HEAP_OK;
 }
 
+static __attribute__((noinline)) enum heap_fault block_free_slow(struct heap *heap, void *p)
+{
+	return heap->check ? check_free(heap, p) : HEAP_FOREIGN;
+}
+
 enum heap_fault heap_free(struct heap *heap, void *p)
 {
 	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
 	uint64_t tag;
 
-	if (unlikely(offset >= heap->maximum))
-		return HEAP_FOREIGN;
+	if (unlikely(offset >= heap->fast_maximum))
+		return block_free_slow(heap, p);
 	tag = page_tag(heap_page(heap, offset >> PAGE_SHIFT));
 	if (likely(page_kind(tag) == PAGE_SLAB))
 		return block_free_small(heap, page_slab(tag), p);
@@ -123,6 +131,7 @@ static enum heap_fault block_find(struct heap *heap, const void *p, struct slab 
 				  uint32_t *i)
 {
 	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
+	enum heap_fault fault;
 	uint64_t tag;
 
 	*slab = NULL;
@@ -132,7 +141,8 @@ static enum heap_fault block_find(struct heap *heap, const void *p, struct slab 
 	if (page_kind(tag) != PAGE_SLAB)
 		return HEAP_OK;
 	*slab = page_slab(tag);
-	return slab_find(*slab, p, i);
+	fault = slab_find(*slab, p, i);
+	return fault == HEAP_OK && slab_is_free(*slab, *i) ? HEAP_FREED : fault;
 }
 
 enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size)
@@ -181,6 +191,8 @@ enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int 
 	size_t old, slack;
 	uint32_t i;
 
+	if (heap->check)
+		return check_realloc(heap, p, n, flags, out, error);
 	*out = NULL;
 	*error = ENOMEM;
 	fault = block_find(heap, p, &slab, &i);
@@ -213,6 +225,8 @@ static enum heap_fault block_validate(struct heap *heap, const void *p)
 	size_t slack;
 	uint32_t i;
 
+	if (heap->check)
+		return check_block(heap, p);
 	fault = block_find(heap, p, &slab, &i);
 	if (fault != HEAP_OK)
 		return fault;
@@ -228,8 +242,11 @@ static enum heap_fault block_validate_run(struct heap *heap, size_t head, const 
 	const char *p = heap->base + (head << PAGE_SHIFT);
 	uint64_t tag = page_tag(heap_page(heap, head));
 	struct slab *slab = page_slab(tag);
+	enum heap_fault fault;
 
 	*bad = p;
+	if (page_kind(tag) == PAGE_HELD)
+		return HEAP_OK;
 	if (page_kind(tag) == PAGE_FREE)
 		return run_consistent(heap, head) ? HEAP_OK : HEAP_METADATA;
 	if (page_kind(tag) == PAGE_LARGE)
@@ -237,9 +254,10 @@ static enum heap_fault block_validate_run(struct heap *heap, size_t head, const 
 	for (size_t i = 0; i < slab_pages(slab); i++)
 		if (page_tag(heap_page(heap, head + i)) != tag)
 			return HEAP_METADATA;
-	if (slab_base(slab) != p)
+	if (slab_base(slab) != p + check_margin(heap, slab->size))
 		return HEAP_METADATA;
-	return slab_validate(heap, slab, bad);
+	fault = slab_validate(heap, slab, bad);
+	return fault == HEAP_OK && heap->check ? check_slab(heap, slab, bad) : fault;
 }
 
 enum heap_fault heap_validate(struct heap *heap, const void *p, const void **bad)
@@ -252,11 +270,13 @@ enum heap_fault heap_validate(struct heap *heap, const void *p, const void **bad
 		return block_validate(heap, p);
 	if (!heap_enter_safely(heap))
 		return HEAP_OK;
+	annotate_quiet();
 	for (size_t head = 0; head < heap->runs.top && fault == HEAP_OK; head += pages) {
 		pages = run_pages(heap, head);
 		*bad = heap->base + (head << PAGE_SHIFT);
 		fault = pages ? block_validate_run(heap, head, bad) : HEAP_METADATA;
 	}
+	annotate_loud();
 	heap_leave(heap);
 	if (fault == HEAP_OK)
 		*bad = NULL;

@@ -68,6 +68,7 @@ enum privheap_backend {
  * @no_serialize: the program lets one thread in at a time
  * @on_corruption: what a bad pointer leads to
  * @backend: where the pages come from
+ * @full_check: look for bugs in full; see below
  */
 struct privheap_attr {
 	size_t size;
@@ -79,11 +80,13 @@ struct privheap_attr {
 	bool no_serialize;
 	enum privheap_corruption on_corruption;
 	enum privheap_backend backend;
+	bool full_check;
 };
 
 #ifdef __cplusplus
 #define PRIVHEAP_ATTR_INIT	{ sizeof(struct privheap_attr), nullptr, 0, 0, false, false, \
-				  false, PRIVHEAP_CORRUPTION_ABORT, PRIVHEAP_BACKEND_DEFAULT }
+				  false, PRIVHEAP_CORRUPTION_ABORT, PRIVHEAP_BACKEND_DEFAULT, \
+				  false }
 #else
 #define PRIVHEAP_ATTR_INIT	{ .size = sizeof(struct privheap_attr) }
 #endif
