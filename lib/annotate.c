@@ -6,7 +6,7 @@
  *	else		no access		poisoned, as soon as it was a slab or a block
  *
  * Valgrind's requests are a few instructions that do nothing on a real CPU; without its headers
- * they are left out. AddressSanitizer's functions are there if the program was linked with it.
+ * they are left out, and PRIVHEAP_CHECK=off keeps them from being made. AddressSanitizer's functions are there if the program was linked with it.
  * Poison must not outlive the range: the next mapping there may be anybody's.
  */
 #include "annotate.h"
@@ -14,7 +14,6 @@
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #else
-#define RUNNING_ON_VALGRIND				0
 #define VALGRIND_CREATE_MEMPOOL(pool, redzone, zeroed)	((void)(pool))
 #define VALGRIND_DESTROY_MEMPOOL(pool)			((void)(pool))
 #define VALGRIND_MEMPOOL_ALLOC(pool, p, n)		((void)(pool), (void)(p), (void)(n))
@@ -22,10 +21,12 @@
 #define VALGRIND_MEMPOOL_CHANGE(pool, from, to, n)	((void)(pool), (void)(to), (void)(n))
 #define VALGRIND_MAKE_MEM_NOACCESS(p, n)		((void)(p), (void)(n))
 #define VALGRIND_MAKE_MEM_UNDEFINED(p, n)		((void)(p), (void)(n))
-#define VALGRIND_MAKE_MEM_DEFINED(p, n)			((void)(p), (void)(n))
+#define VALGRIND_MAKE_MEM_DEFINED(p, n)			((void)(p), (void)(n), 0)
 #define VALGRIND_DISABLE_ERROR_REPORTING		((void)0)
 #define VALGRIND_ENABLE_ERROR_REPORTING			((void)0)
 #endif
+
+#define REDZONE	16	/* at least so much on both sides of a block is nobody's */
 
 void __asan_poison_memory_region(const volatile void *p, size_t n) __attribute__((weak));
 void __asan_unpoison_memory_region(const volatile void *p, size_t n) __attribute__((weak));
@@ -42,14 +43,22 @@ static void unpoison(const void *p, size_t n)
 		__asan_unpoison_memory_region(p, n);
 }
 
+/* Valgrind's other tools do not know the request and leave the answer 0. */
+static bool memcheck(void)
+{
+	static char nothing;
+
+	return VALGRIND_MAKE_MEM_DEFINED(&nothing, sizeof(nothing)) != 0;
+}
+
 bool annotate_any(void)
 {
-	return __asan_poison_memory_region || RUNNING_ON_VALGRIND;
+	return __asan_poison_memory_region || memcheck();
 }
 
 void annotate_pool(const void *pool)
 {
-	VALGRIND_CREATE_MEMPOOL(pool, 0, 0);
+	VALGRIND_CREATE_MEMPOOL(pool, REDZONE, 0);
 }
 
 void annotate_pool_gone(const void *pool, size_t used)
@@ -107,6 +116,4 @@ void annotate_resize(const void *pool, const void *p, size_t old, size_t n, bool
 {
 	VALGRIND_MEMPOOL_CHANGE(pool, p, p, n);
 	fresh(p, old, n, defined);
-	if (n < old)
-		annotate_hide((const char *)p + n, old - n);
 }

@@ -25,7 +25,10 @@ void annotate_loud(void);
 void annotate_show(const void *p, size_t n);
 void annotate_hide(const void *p, size_t n);
 
-/* A block began, ended, has another size. defined: its new bytes have values. */
+/*
+ * A block began, ended, has another size. defined: its new bytes have values. Bytes that it had
+ * are left to annotate_hide, as not all need be the heap's.
+ */
 void annotate_alloc(const void *pool, const void *p, size_t n, bool defined);
 void annotate_free(const void *pool, const void *p, size_t n);
 void annotate_resize(const void *pool, const void *p, size_t old, size_t n, bool defined);
