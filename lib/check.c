@@ -173,18 +173,6 @@ static enum heap_fault spot_find(struct heap *heap, const void *p, struct spot *
 	return fault;
 }
 
-/* The library is about to work on the block and the bytes before it; it is done. */
-static void spot_show(const struct spot *spot)
-{
-	annotate_show(spot->p - CHECK_TAIL_BYTES, spot->size + CHECK_TAIL_BYTES);
-}
-
-static void spot_hide(const struct spot *spot, size_t n)
-{
-	annotate_hide(spot->p - CHECK_TAIL_BYTES, CHECK_TAIL_BYTES);
-	annotate_hide(spot->p + n, spot->size - n);
-}
-
 /* How many of the bytes before the block are a tail for certain: a full block may have none. */
 static size_t spot_before(const struct spot *spot)
 {
@@ -194,6 +182,20 @@ static size_t spot_before(const struct spot *spot)
 		return CHECK_TAIL_BYTES;
 	slack = slab_slack(spot->slab, spot->i - 1);
 	return slack < CHECK_TAIL_BYTES ? slack : CHECK_TAIL_BYTES;
+}
+
+/* The library is about to work on the block and the bytes before it; it is done. */
+static void spot_show(const struct spot *spot)
+{
+	annotate_show(spot->p - CHECK_TAIL_BYTES, spot->size + CHECK_TAIL_BYTES);
+}
+
+static void spot_hide(const struct spot *spot, size_t n)
+{
+	size_t before = spot_before(spot);
+
+	annotate_hide(spot->p - before, before);
+	annotate_hide(spot->p + n, spot->size - n);
 }
 
 static enum heap_fault spot_intact(const struct heap *heap, const struct spot *spot)
@@ -252,11 +254,18 @@ void check_slab_gone(struct heap *heap, struct slab *slab)
 	annotate_show(slab_base(slab) - CHECK_TAIL_BYTES, slab->bytes + CHECK_TAIL_BYTES);
 }
 
-/* Gives a block that nobody has back to its slab. Not locked. */
+/*
+ * Gives a block that nobody has back to its slab; the second part not locked. All in one hold of
+ * the lock, so that it is free at every moment to who frees it once more.
+ */
 static void spot_give(struct heap *heap, const struct spot *spot)
 {
-	slab_set_slack(spot->slab, spot->i, 0);
 	slab_give(spot->slab, spot->i, heap->exclusive);
+	slab_set_slack(spot->slab, spot->i, 0);
+}
+
+static void spot_given(struct heap *heap, const struct spot *spot)
+{
 	if (atomic_load(&spot->slab->full))
 		slab_freed_in_full(heap, spot->slab);
 }
@@ -283,13 +292,14 @@ static char *alloc_small(struct heap *heap, unsigned int class, size_t n, size_t
 			annotate_alloc(heap->base, p, n, flags & HEAP_F_ZERO);
 		} else {
 			spot_wipe(heap, &spot);
+			spot_give(heap, &spot);
 		}
 		spot_hide(&spot, intact ? n : 0);
 	}
 	heap_leave(heap);
 	if (!p || intact)
 		return p;
-	spot_give(heap, &spot);
+	spot_given(heap, &spot);
 	found = p;
 	*reason = -EUCLEAN;
 	return NULL;
@@ -371,6 +381,7 @@ static bool hold_end(struct heap *heap, size_t most)
 		if (page_kind(tag) == PAGE_SLAB) {
 			spot = spot_at(heap, page_slab(tag), p);
 			hold_popped(hold, spot.size);
+			spot_give(heap, &spot);
 		} else {
 			hold_popped(hold, page_count(tag) << PAGE_SHIFT);
 			/* Not to be opened: then these pages are lost until the heap ends. */
@@ -382,7 +393,7 @@ static bool hold_end(struct heap *heap, size_t most)
 	}
 	heap_leave(heap);
 	if (spot.slab)
-		spot_give(heap, &spot);
+		spot_given(heap, &spot);
 	return p;
 }
 
@@ -402,6 +413,7 @@ void *check_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags,
 	return p;
 }
 
+/* spot->slab is NULL if it is held. */
 static void free_small(struct heap *heap, struct spot *spot)
 {
 	size_t n = spot->size - slab_slack(spot->slab, spot->i);
@@ -411,9 +423,10 @@ static void free_small(struct heap *heap, struct spot *spot)
 	spot_wipe(heap, spot);
 	annotate_free(heap->base, spot->p, n);
 	spot_hide(spot, 0);
-	/* No place: whoever asked frees it at once. */
 	if (heap->check->freed && hold_push(&heap->check->hold, spot->p, spot->size))
 		spot->slab = NULL;
+	else
+		spot_give(heap, spot);
 }
 
 static void free_large(struct heap *heap, char *p)
@@ -455,7 +468,7 @@ enum heap_fault check_free(struct heap *heap, void *p)
 	}
 	heap_leave(heap);
 	if (fault == HEAP_OK && spot.slab)
-		spot_give(heap, &spot);
+		spot_given(heap, &spot);
 	while (fault == HEAP_OK && hold_end(heap, heap->check->hold.limit))
 		;
 	annotate_loud();

@@ -215,9 +215,29 @@ static void *free_once(void *argument)
 	return NULL;
 }
 
-TEST(racing_double_frees)
+FIXTURE(race) {
+};
+
+FIXTURE_VARIANT(race) {
+	unsigned int flags;
+};
+
+FIXTURE_VARIANT_ADD(race, plain) { .flags = 0 };
+FIXTURE_VARIANT_ADD(race, checked) { .flags = CHECK_ALL };
+/* Nothing is held back. */
+FIXTURE_VARIANT_ADD(race, checked_tails) { .flags = HEAP_F_CHECK_TAIL };
+
+FIXTURE_SETUP(race)
 {
-	struct race race = { .heap = unit_heap(0, MIB(1), 0) };
+}
+
+FIXTURE_TEARDOWN(race)
+{
+}
+
+TEST_F(race, double_frees)
+{
+	struct race race = { .heap = unit_heap(0, MIB(1), variant->flags) };
 	pthread_t threads[3];
 
 	ASSERT_NE(NULL, race.heap);
