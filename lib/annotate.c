@@ -6,7 +6,7 @@
  *	else		no access		poisoned, as soon as it was a slab or a block
  *
  * Valgrind's requests are a few instructions that do nothing on a real CPU; without its headers
- * they are left out, and PRIVHEAP_CHECK=off keeps them from being made. AddressSanitizer's functions are there if the program was linked with it.
+ * they are left out. AddressSanitizer's functions are there if the program was linked with it.
  * Poison must not outlive the range: the next mapping there may be anybody's.
  */
 #include "annotate.h"

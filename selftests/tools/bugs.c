@@ -2,7 +2,7 @@
 /*
  * Small programs with a bug in a private heap, and what the tool that watches them must say.
  *
- *	memcheck ─▶ valgrind memcheck BUG ─▶ report	(built with -fsanitize=address: asan ─▶ asan BUG)
+ *	memcheck ─▶ valgrind memcheck ─▶ report	(built with -fsanitize=address: asan ─▶ asan)
  *
  * The program starts itself again with the bug's name in the environment.
  */
