@@ -13,14 +13,15 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "annotate.h"
+#include "check.h"
 #include "large.h"
 #include "shard.h"
 #include "slab.h"
 #include "stop.h"
 #include "whole.h"
 
-/* The smallest class for n whose blocks are all aligned; CLASSES if that takes pages. */
-static unsigned int block_class(const struct heap *heap, size_t n, size_t align)
+unsigned int block_class(const struct heap *heap, size_t n, size_t align)
 {
 	unsigned int class;
 
@@ -53,6 +54,8 @@ void *block_alloc_slow(struct heap *heap, size_t n, size_t align, unsigned int f
 	*error = ENOMEM;
 	if (n > heap->maximum || align > heap->maximum || heap_would_hang(heap))
 		return NULL;
+	if (heap->check)
+		return check_alloc(heap, n, align, flags, error);
 	if (class < CLASSES) {
 		heap_enter(heap);
 		p = slab_alloc_slow(heap, class, n, align, &reason);
@@ -75,7 +78,7 @@ void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, 
 
 	if (!(flags & HEAP_F_NO_SERIALIZE))
 		heap_pass(heap);
-	if (likely(n <= heap->slab_limit && align <= 16)) {
+	if (likely(n < heap->fast_limit && align <= 16)) {
 		shard = shard_get(heap);
 		slab = shard ? atomic_load_explicit(&shard->current[class_of(n)],
 						    memory_order_acquire) : NULL;
@@ -109,13 +112,18 @@ static inline enum heap_fault block_free_small(struct heap *heap, struct slab *s
 	return HEAP_OK;
 }
 
+static __attribute__((noinline)) enum heap_fault block_free_slow(struct heap *heap, void *p)
+{
+	return heap->check ? check_free(heap, p) : HEAP_FOREIGN;
+}
+
 enum heap_fault heap_free_unserialised(struct heap *heap, void *p)
 {
 	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
 	uint64_t tag;
 
-	if (unlikely(offset >= heap->maximum))
-		return HEAP_FOREIGN;
+	if (unlikely(offset >= heap->fast_maximum))
+		return block_free_slow(heap, p);
 	tag = page_tag(heap_page(heap, offset >> PAGE_SHIFT));
 	if (likely(page_kind(tag) == PAGE_SLAB))
 		return block_free_small(heap, page_slab(tag), p);
@@ -133,6 +141,7 @@ static enum heap_fault block_find(struct heap *heap, const void *p, struct slab 
 				  uint32_t *i)
 {
 	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
+	enum heap_fault fault;
 	uint64_t tag;
 
 	*slab = NULL;
@@ -142,7 +151,8 @@ static enum heap_fault block_find(struct heap *heap, const void *p, struct slab 
 	if (page_kind(tag) != PAGE_SLAB)
 		return HEAP_OK;
 	*slab = page_slab(tag);
-	return slab_find(*slab, p, i);
+	fault = slab_find(*slab, p, i);
+	return fault == HEAP_OK && slab_is_free(*slab, *i) ? HEAP_FREED : fault;
 }
 
 enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size)
@@ -192,10 +202,12 @@ enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int 
 	size_t old, slack;
 	uint32_t i;
 
-	*out = NULL;
-	*error = ENOMEM;
 	if (!(flags & HEAP_F_NO_SERIALIZE))
 		heap_pass(heap);
+	if (heap->check)
+		return check_realloc(heap, p, n, flags, out, error);
+	*out = NULL;
+	*error = ENOMEM;
 	fault = block_find(heap, p, &slab, &i);
 	if (fault != HEAP_OK)
 		return fault;
@@ -226,6 +238,8 @@ static enum heap_fault block_validate(struct heap *heap, const void *p)
 	size_t slack;
 	uint32_t i;
 
+	if (heap->check)
+		return check_block(heap, p);
 	fault = block_find(heap, p, &slab, &i);
 	if (fault != HEAP_OK)
 		return fault;

@@ -24,6 +24,8 @@ static const char *const what[] = {
 	[HEAP_INTERIOR]	   = "not the start of a block",
 	[HEAP_FREED]	   = "freed already: double free or use after free",
 	[HEAP_OVERRUN]	   = "bytes past the end of the block were written",
+	[HEAP_UNDERRUN]	   = "bytes before the block were written",
+	[HEAP_STALE]	   = "a freed block was written: use after free",
 	[HEAP_METADATA]	   = "the heap's own records are damaged",
 };
 

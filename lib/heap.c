@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/sysinfo.h>
+#include "check.h"
 #include "process.h"
 #include "registry.h"
 #include "run.h"
@@ -19,7 +20,7 @@
 #define MIB		((size_t)1 << 20)
 #define GROWABLE_LEAST	((size_t)1 << 30)
 #define HEAP_FLAGS	(HEAP_F_NO_SERIALIZE | HEAP_F_EXCEPTIONS | HEAP_F_EXEC | HEAP_F_SECRET | \
-			 HEAP_F_RETURN | HEAP_F_POPULATE)
+			 HEAP_F_RETURN | HEAP_F_POPULATE | HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
 
 static_assert(sizeof(struct heap) + sizeof(struct shard) + 64 + 512 + 128 <= SIDE_PAGE,
 	      "a small heap's metadata is one page");
@@ -104,12 +105,14 @@ static int heap_init(struct heap *heap, const struct heap_attr *attr, struct pro
 	heap->maximum = heap->range.maximum;
 	heap->level_max = heap->maximum < MIB ? 0 : heap->maximum < 4 * MIB ? 1 : 2;
 	heap->slab_limit = SLAB_LEVEL_BYTES(heap->level_max) / 2;
+	heap->fast_limit = heap->slab_limit + 1;
+	heap->fast_maximum = heap->maximum;
 	heap->flags = attr->flags & HEAP_FLAGS;
 	heap->exclusive = heap->flags & HEAP_F_NO_SERIALIZE;
 	heap->shard_mask = heap->exclusive ? 0 : heap_shards(process, heap->maximum) - 1;
 	heap->runs.pages = heap->maximum >> PAGE_SHIFT;
 	memcpy(heap->canary, process_canary(process), sizeof(heap->canary));
-	return heap_page_make(heap, 0, &error) ? 0 : error;
+	return heap_page_make(heap, 0, &error) ? check_init(heap) : error;
 }
 
 /* Every metadata chunk, the heap's own record last. */
@@ -165,6 +168,8 @@ static int heap_make(const struct heap_attr *attr, struct heap **out)
 	return 0;
 
 release:
+	if (heap->check)
+		check_fini(heap);
 	backend->release(&heap->range);
 free_metadata:
 	heap_free_metadata(heap);
@@ -185,6 +190,8 @@ int heap_destroy(struct heap *heap)
 		return -EDEADLK;
 	if (heap == process_get()->process_heap || !registry_remove(heap))
 		return -EINVAL;
+	if (heap->check)
+		check_fini(heap);
 	error = heap->range.backend->release(&heap->range);
 	if (error) {
 		/* Sealed: it lives on. The table had room for it a moment ago. */
@@ -220,7 +227,7 @@ bool heap_set_compatibility(struct heap *heap, unsigned int value)
 
 int heap_process(struct heap **out)
 {
-	static const struct heap_attr attr = { .name = "process heap" };
+	struct heap_attr attr = { .name = "process heap" };
 	struct process *process = process_get();
 	int error = 0;
 
@@ -233,6 +240,7 @@ int heap_process(struct heap **out)
 		return -ENOMEM;
 	lock_take(&process->process_heap_lock);
 	if (!process->process_heap) {
+		attr.flags = check_wanted();
 		error = heap_make(&attr, out);
 		if (!error)
 			process->process_heap = *out;

@@ -25,6 +25,8 @@ struct heap;
 #define HEAP_F_SECRET		0x200U	/* heap: hidden from ptrace and core dumps */
 #define HEAP_F_RETURN		0x400U	/* heap: report corruption by return, do not abort */
 #define HEAP_F_POPULATE		0x800U	/* heap: large blocks are resident at once, too */
+#define HEAP_F_CHECK_TAIL	0x1000U	/* heap: what lies around blocks is checked in full */
+#define HEAP_F_CHECK_FREE	0x2000U	/* heap: freed blocks are checked, reused late */
 
 struct heap_attr {
 	size_t initial;			/* bytes, rounded up to pages; 0 = one page */
@@ -42,6 +44,8 @@ enum heap_fault {
 	HEAP_INTERIOR,		/* not the first byte of a block */
 	HEAP_FREED,		/* the block is free already: double free, use after free */
 	HEAP_OVERRUN,		/* bytes past the requested size were written */
+	HEAP_UNDERRUN,		/* bytes before the block were written (checked heaps) */
+	HEAP_STALE,		/* a freed block was written (checked heaps) */
 	HEAP_METADATA,		/* the heap's own records contradict each other */
 };
 
@@ -69,15 +73,19 @@ ssize_t heap_list(void **handles, size_t n);
 /* True while this thread holds a lock of the library (the SIGBUS bridge must not unwind then). */
 bool heap_thread_holds_lock(void);
 
-/* align: a power of two, 16 at least. NULL and *error = ENOMEM or EDQUOT. */
+/*
+ * align: a power of two, 16 at least. NULL and *error = ENOMEM or EDQUOT; on a checked heap also
+ * EUCLEAN: the block it would have been, heap_stale(), was written after it was freed.
+ */
 void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error);
+const void *heap_stale(void);
 enum heap_fault heap_free(struct heap *heap, void *p);
 /* The same, but does not wait while another thread has stopped the heap. */
 enum heap_fault heap_free_unserialised(struct heap *heap, void *p);
 /* *size = the requested size. */
 enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size);
 /*
- * *out = the block, moved or not, or NULL with *error = ENOMEM or EDQUOT and the block unchanged.
+ * *out = the block, moved or not, or NULL with *error as in heap_alloc and the block unchanged.
  * n = 0 keeps the block, at size 0. HEAP_F_ZERO zeroes only what grew, inside slack too.
  */
 enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int flags,

@@ -24,6 +24,7 @@
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
+struct check;
 struct slab;
 
 /* The slabs that the threads on one CPU, or a few, allocate from. */
@@ -63,6 +64,9 @@ struct heap {
 	_Atomic(struct pagedir *) map;
 	size_t slab_limit;	/* larger blocks are runs of pages */
 	uint64_t canary[2];
+	/* What may take the fast paths: blocks of less than, offsets of less than. */
+	size_t fast_limit, fast_maximum;
+	struct check *check;	/* of a checked heap: then no block has a fast path */
 	uint32_t flags;
 	uint32_t shard_mask;
 	uint32_t level_max;	/* the largest slab: 4 KiB << 2 * level */
@@ -117,6 +121,9 @@ static inline bool heap_enter_safely(struct heap *heap)
 	heap_enter(heap);
 	return true;
 }
+
+/* The smallest class for n whose blocks are all aligned; CLASSES if that takes pages. */
+unsigned int block_class(const struct heap *heap, size_t n, size_t align);
 
 /* Zeroed metadata, 8-aligned (64 from 64 bytes on), for as long as the heap lives. Locked. */
 void *heap_meta_alloc(struct heap *heap, size_t bytes, int *error);

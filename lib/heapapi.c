@@ -20,7 +20,7 @@
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 
-/* What HeapCreate knows; HEAP_TAIL/FREE_CHECKING and ALIGN_16 hold for every heap. */
+/* What HeapCreate knows; HEAP_CREATE_ALIGN_16 holds for every heap. */
 #define CREATE_OPTIONS	(HEAP_NO_SERIALIZE | HEAP_GENERATE_EXCEPTIONS |			\
 			 HEAP_TAIL_CHECKING_ENABLED | HEAP_FREE_CHECKING_ENABLED |	\
 			 HEAP_CREATE_ALIGN_16 | HEAP_CREATE_ENABLE_EXECUTE)
@@ -48,6 +48,8 @@ static unsigned int create_flags(DWORD options)
 {
 	return (options & HEAP_NO_SERIALIZE ? HEAP_F_NO_SERIALIZE : 0) |
 	       (options & HEAP_GENERATE_EXCEPTIONS ? HEAP_F_EXCEPTIONS : 0) |
+	       (options & HEAP_TAIL_CHECKING_ENABLED ? HEAP_F_CHECK_TAIL : 0) |
+	       (options & HEAP_FREE_CHECKING_ENABLED ? HEAP_F_CHECK_FREE : 0) |
 	       (options & HEAP_CREATE_ENABLE_EXECUTE ? HEAP_F_EXEC : 0);
 }
 
@@ -103,8 +105,14 @@ HANDLE GetProcessHeap(void)
 	return heap_handle(heap);
 }
 
-static LPVOID no_memory(struct heap *heap, DWORD flags, SIZE_T bytes, int error, void *caller)
+static LPVOID no_memory(const char *call, struct heap *heap, DWORD flags, SIZE_T bytes, int error,
+			void *caller)
 {
+	if (error == EUCLEAN) {
+		corruption_found(call, heap, heap_stale(), HEAP_STALE);
+		fail(ERROR_INVALID_PARAMETER, EINVAL);
+		return NULL;
+	}
 	if (flags & HEAP_GENERATE_EXCEPTIONS || heap_flags(heap) & HEAP_F_EXCEPTIONS)
 		exception_no_memory(heap_handle(heap), bytes, caller);
 	/* Somebody answered "go back". Last, because who was asked may have changed them. */
@@ -127,7 +135,7 @@ LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
 		if (likely(p))
 			return p;
 	} while (oom_retry(heap, bytes));
-	return no_memory(heap, flags, bytes, error, __builtin_return_address(0));
+	return no_memory("HeapAlloc", heap, flags, bytes, error, __builtin_return_address(0));
 }
 
 LPVOID HeapReAlloc(HANDLE handle, DWORD flags, LPVOID block, SIZE_T bytes)
@@ -151,7 +159,7 @@ LPVOID HeapReAlloc(HANDLE handle, DWORD flags, LPVOID block, SIZE_T bytes)
 		if (likely(p))
 			return p;
 	} while (!(flags & HEAP_REALLOC_IN_PLACE_ONLY) && oom_retry(heap, bytes));
-	return no_memory(heap, flags, bytes, error, __builtin_return_address(0));
+	return no_memory("HeapReAlloc", heap, flags, bytes, error, __builtin_return_address(0));
 }
 
 BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)

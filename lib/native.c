@@ -41,7 +41,8 @@ static bool attr_flags(const struct privheap_attr *attr, unsigned int *flags)
 	}
 	*flags |= (attr->executable ? HEAP_F_EXEC : 0) | (attr->secret ? HEAP_F_SECRET : 0) |
 		  (attr->no_serialize ? HEAP_F_NO_SERIALIZE : 0) |
-		  (attr->populate ? HEAP_F_POPULATE : 0);
+		  (attr->populate ? HEAP_F_POPULATE : 0) |
+		  (attr->full_check ? HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE : 0);
 	return true;
 }
 
@@ -105,7 +106,16 @@ int privheap_destroy(privheap_t *handle)
 	return result(error);
 }
 
-static void *alloc(privheap_t *handle, size_t bytes, size_t align, unsigned int flags)
+static void *not_allocated(const char *call, struct heap *heap, int error)
+{
+	if (error != EUCLEAN)
+		return null(error);
+	corruption_found(call, heap, heap_stale(), HEAP_STALE);
+	return null(EINVAL);
+}
+
+static void *alloc(const char *call, privheap_t *handle, size_t bytes, size_t align,
+		   unsigned int flags)
 {
 	struct heap *heap = heap_lookup(handle);
 	int error;
@@ -116,24 +126,25 @@ static void *alloc(privheap_t *handle, size_t bytes, size_t align, unsigned int 
 	do {
 		p = heap_alloc(heap, bytes, align, flags, &error);
 	} while (!p && oom_retry(heap, bytes));
-	return p ? p : null(error);
+	return p ? p : not_allocated(call, heap, error);
 }
 
 void *privheap_alloc(privheap_t *heap, size_t bytes)
 {
-	return alloc(heap, bytes, LEAST_ALIGN, 0);
+	return alloc("privheap_alloc", heap, bytes, LEAST_ALIGN, 0);
 }
 
 void *privheap_zalloc(privheap_t *heap, size_t bytes)
 {
-	return alloc(heap, bytes, LEAST_ALIGN, HEAP_F_ZERO);
+	return alloc("privheap_zalloc", heap, bytes, LEAST_ALIGN, HEAP_F_ZERO);
 }
 
 void *privheap_aligned_alloc(privheap_t *heap, size_t align, size_t bytes)
 {
 	if (!align || align & (align - 1))
 		return null(EINVAL);
-	return alloc(heap, bytes, align < LEAST_ALIGN ? LEAST_ALIGN : align, 0);
+	return alloc("privheap_aligned_alloc", heap, bytes,
+		     align < LEAST_ALIGN ? LEAST_ALIGN : align, 0);
 }
 
 /* The resized block; NULL with errno. */
@@ -154,13 +165,13 @@ static void *resize(const char *call, privheap_t *handle, void *block, size_t by
 			return null(EINVAL);
 		}
 	} while (!p && !(flags & HEAP_F_IN_PLACE) && oom_retry(heap, bytes));
-	return p ? p : null(error);
+	return p ? p : not_allocated(call, heap, error);
 }
 
 void *privheap_realloc(privheap_t *heap, void *block, size_t bytes)
 {
 	if (!block)
-		return alloc(heap, bytes, LEAST_ALIGN, 0);
+		return alloc("privheap_realloc", heap, bytes, LEAST_ALIGN, 0);
 	return resize("privheap_realloc", heap, block, bytes, 0);
 }
 

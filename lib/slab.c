@@ -22,6 +22,7 @@
  * same argument, with .eager for .full, holds for slab_reveal().
  */
 #include <errno.h>
+#include "check.h"
 #include "run.h"
 #include "slab.h"
 
@@ -139,7 +140,7 @@ static struct slab *slab_record(struct heap *heap, unsigned int class, unsigned 
 
 	if (slab)
 		return slab;
-	blocks = (uint32_t)SLAB_LEVEL_BYTES(level) / size;
+	blocks = (uint32_t)(SLAB_LEVEL_BYTES(level) - check_margin(heap, size)) / size;
 	words = (blocks + 63) / 64;
 	slab = heap_meta_alloc(heap, sizeof(*slab) + words * sizeof(slab->free[0]) +
 			       blocks * sizeof(uint16_t), error);
@@ -166,8 +167,12 @@ struct slab *slab_make(struct heap *heap, unsigned int class, unsigned int level
 		       enum run_commit commit, int *error)
 {
 	size_t pages = (size_t)1 << 2 * level, fresh, at;
+	size_t margin = check_margin(heap, class_sizes[class]);
 	struct slab *slab;
 
+	*error = -ENOMEM;
+	if (margin + class_sizes[class] > SLAB_LEVEL_BYTES(level))
+		return NULL;
 	at = run_alloc(heap, pages, 1, commit, &fresh, error);
 	if (at == RUN_NONE)
 		return NULL;
@@ -178,7 +183,10 @@ struct slab *slab_make(struct heap *heap, unsigned int class, unsigned int level
 	}
 	for (size_t i = 0; i < pages; i++)
 		page_set_slab(heap_page(heap, at + i), slab);
-	atomic_store_explicit(&slab->base, heap->base + (at << PAGE_SHIFT), memory_order_relaxed);
+	atomic_store_explicit(&slab->base, heap->base + (at << PAGE_SHIFT) + margin,
+			      memory_order_relaxed);
+	if (unlikely(heap->check))
+		check_slab_made(heap, slab);
 	atomic_store_explicit(&slab->hint, 0, memory_order_relaxed);
 	/* Release: who takes a block from a record held since its last life sees the new base. */
 	for (unsigned int i = 0; i < slab->words; i++)
@@ -220,6 +228,8 @@ static void slab_release(struct heap *heap, struct slab *slab)
 {
 	size_t at = (size_t)(slab_base(slab) - heap->base) >> PAGE_SHIFT;
 
+	if (unlikely(heap->check))
+		check_slab_gone(heap, slab);
 	for (size_t i = 0; i < slab_pages(slab); i++)
 		page_set(heap_page(heap, at + i), PAGE_NONE, 0);
 	run_free(heap, at, slab_pages(slab));

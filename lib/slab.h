@@ -42,6 +42,7 @@ struct slab {
 };
 
 #define SLAB_NO_BLOCK	UINT32_MAX
+#define SLAB_HELD	UINT16_MAX	/* as slack: the block was freed, and is kept from reuse */
 
 static inline char *slab_base(const struct slab *slab)
 {
@@ -69,9 +70,15 @@ static inline void slab_set_slack(struct slab *slab, uint32_t i, size_t slack)
 	atomic_store_explicit(slab_slack_at(slab, i), (uint16_t)slack, memory_order_release);
 }
 
-static inline bool slab_is_free(const struct slab *slab, uint32_t i)
+static inline bool slab_has_free(const struct slab *slab, uint32_t i)
 {
 	return atomic_load_explicit(&slab->free[i / 64], memory_order_relaxed) >> i % 64 & 1;
+}
+
+/* To the program: the slab need not have it back yet. */
+static inline bool slab_is_free(const struct slab *slab, uint32_t i)
+{
+	return slab_has_free(slab, i) || slab_slack(slab, i) == SLAB_HELD;
 }
 
 /* Clears one bit of a word that held `seen`. False: somebody was faster, look again. */
@@ -146,7 +153,7 @@ static inline enum heap_fault slab_find(const struct slab *slab, const void *p, 
 	*i = (uint32_t)(offset * slab->reciprocal >> 32);
 	if (unlikely(*i * slab->size != offset))
 		return HEAP_INTERIOR;
-	return unlikely(slab_is_free(slab, *i)) ? HEAP_FREED : HEAP_OK;
+	return unlikely(slab_has_free(slab, *i)) ? HEAP_FREED : HEAP_OK;
 }
 
 /* A block was freed in a slab that is full. Takes the lock itself, if others should know. */

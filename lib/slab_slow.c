@@ -234,9 +234,11 @@ enum heap_fault slab_validate(const struct heap *heap, const struct slab *slab, 
 		return HEAP_METADATA;
 	for (uint32_t i = 0; i < blocks; i++) {
 		*bad = slab_base(slab) + (size_t)i * slab->size;
+		if (slab_is_free(slab, i))
+			continue;
 		if (slab_slack(slab, i) > slab->size)
 			return HEAP_METADATA;
-		if (!slab_is_free(slab, i) && slab_overrun(heap, slab, i))
+		if (slab_overrun(heap, slab, i))
 			return HEAP_OVERRUN;
 	}
 	return HEAP_OK;

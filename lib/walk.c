@@ -87,7 +87,7 @@ static int walk_run(struct heap *heap, size_t page, struct heap_item *item)
 /* What comes after the block or free part at offset. */
 static int walk_beyond(struct heap *heap, size_t offset, struct heap_item *item)
 {
-	size_t page = offset >> PAGE_SHIFT, inside;
+	size_t page = offset >> PAGE_SHIFT, inside, begins;
 	uint64_t tag = page_tag(heap_page(heap, page));
 	struct slab *slab = page_slab(tag);
 	uint32_t i;
@@ -96,10 +96,16 @@ static int walk_beyond(struct heap *heap, size_t offset, struct heap_item *item)
 		return walk_uncommitted(heap, item);
 	if (page_kind(tag) != PAGE_SLAB)
 		return walk_run(heap, page + 1, item);
+	/* Before its first block: it is a checked heap's, and was made meanwhile. */
+	if (heap->base + offset < slab_base(slab)) {
+		walk_block(heap, slab, 0, item);
+		return 1;
+	}
+	begins = (size_t)(slab_base(slab) - heap->base) >> PAGE_SHIFT;
 	inside = (size_t)(heap->base + offset - slab_base(slab));
 	i = (uint32_t)(inside * slab->reciprocal >> 32) + 1;
 	if (i >= slab->bytes / slab->size)
-		return walk_run(heap, page - (inside >> PAGE_SHIFT) + slab_pages(slab), item);
+		return walk_run(heap, begins + slab_pages(slab), item);
 	walk_block(heap, slab, i, item);
 	return 1;
 }

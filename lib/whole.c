@@ -10,6 +10,8 @@
  * made meanwhile, and is skipped; a block that lives throughout is looked at once.
  */
 #include <errno.h>
+#include "annotate.h"
+#include "check.h"
 #include "large.h"
 #include "registry.h"
 #include "slab.h"
@@ -68,8 +70,11 @@ static enum heap_fault whole_validate_run(struct heap *heap, size_t head, struct
 	const char *p = heap->base + (head << PAGE_SHIFT);
 	uint64_t tag = page_tag(heap_page(heap, head));
 	struct slab *slab = page_slab(tag);
+	enum heap_fault fault;
 
 	look->bad = p;
+	if (page_kind(tag) == PAGE_HELD)
+		return HEAP_OK;
 	if (page_kind(tag) == PAGE_FREE)
 		return run_consistent(heap, head) ? HEAP_OK : HEAP_METADATA;
 	if (page_kind(tag) == PAGE_LARGE)
@@ -77,9 +82,10 @@ static enum heap_fault whole_validate_run(struct heap *heap, size_t head, struct
 	for (size_t i = 0; i < slab_pages(slab); i++)
 		if (page_tag(heap_page(heap, head + i)) != tag)
 			return HEAP_METADATA;
-	if (slab_base(slab) != p)
+	if (slab_base(slab) != p + check_margin(heap, slab->size))
 		return HEAP_METADATA;
-	return slab_validate(heap, slab, &look->bad);
+	fault = slab_validate(heap, slab, &look->bad);
+	return fault == HEAP_OK && heap->check ? check_slab(heap, slab, &look->bad) : fault;
 }
 
 enum heap_fault whole_validate(struct heap *heap, const void **bad)
@@ -87,7 +93,9 @@ enum heap_fault whole_validate(struct heap *heap, const void **bad)
 	struct look look = { .visit = whole_validate_run };
 	enum heap_fault fault;
 
+	annotate_quiet();
 	whole_look(heap, &look, &fault);
+	annotate_loud();
 	*bad = fault == HEAP_OK ? NULL : look.bad;
 	return fault;
 }

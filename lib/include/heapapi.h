@@ -21,8 +21,16 @@
  *    the stack, wild), or a block written past its end, is corruption: one line on stderr, then
  *    abort(3). With PRIVHEAP_ON_CORRUPTION=return in the environment: FALSE or NULL and last
  *    error 87, ERROR_INVALID_PARAMETER, and the heap stays usable.
- *  - In a signal handler that interrupted this library: HeapAlloc may fail, what would have to
- *    wait fails with last error 1131, ERROR_POSSIBLE_DEADLOCK (errno EDEADLK). It never hangs.
+ *  - PRIVHEAP_CHECK=full in the environment makes every heap as if with both options of checking
+ *    (HeapCreate). Under memcheck, and in programs built with AddressSanitizer, every heap is so
+ *    unless PRIVHEAP_CHECK=off, and the tool is told what is whose.
+ *  - Blocks may be freed, and heaps used, until the process ends: in atexit(3) handlers and
+ *    destructors, after dlclose(3) of the library. A heap ends with HeapDestroy, not with the
+ *    thread or the plugin that made it.
+ *  - In a signal handler every function may be called, and none waits for what it interrupted: if
+ *    that was this library, allocation and creation may fail with 8, HeapDestroy with 31, what
+ *    else would have to wait fails with 1131, ERROR_POSSIBLE_DEADLOCK (errno EDEADLK), and a block
+ *    that is freed may stay until HeapDestroy. Handlers save errno and the last error.
  *  - Flag bits that a function does not name are ignored, except by HeapCreate.
  *  - The last error, and errno, keep their values in calls that succeed.
  *
@@ -78,13 +86,24 @@ extern "C" {
  * HeapCreate - makes a private heap
  * @options: 0, or of HEAP_NO_SERIALIZE, HEAP_GENERATE_EXCEPTIONS (every failed allocation on the
  *	heap raises), HEAP_CREATE_ENABLE_EXECUTE (its pages may be executed; without it they never
- *	can); accepted and always in force here: HEAP_TAIL_CHECKING_ENABLED,
- *	HEAP_FREE_CHECKING_ENABLED, HEAP_CREATE_ALIGN_16
+ *	can), HEAP_TAIL_CHECKING_ENABLED, HEAP_FREE_CHECKING_ENABLED (see below); accepted and
+ *	always in force here: HEAP_CREATE_ALIGN_16
  * @initial: bytes committed and made resident now; rounded up to pages; 0 = one page
  * @maximum: bytes reserved, what the heap can ever hold; rounded up to pages; 0 = growable:
  *	bounded by quota and memory only
  *
  * If it succeeds, the initial bytes are there. More are committed as allocations need them.
+ *
+ * The checks are for finding bugs; such a heap is slow, and holds less. Without them a bad
+ * pointer, and bytes past the end of a block where its size left some unused, are still found.
+ * HEAP_TAIL_CHECKING_ENABLED: at least 16 bytes behind each block are checked when it is freed,
+ * resized or validated, and up to 16 before it if it is smaller than a few pages; behind large
+ * blocks is a page that cannot be touched. HEAP_FREE_CHECKING_ENABLED: freed blocks are filled
+ * with 0xFEEEFEEE (large ones cannot be touched), handed out again late, and must not have changed
+ * by then: if they have, HeapAlloc or HeapReAlloc finds corruption. With either, new blocks of
+ * less than 1 MiB are filled with 0xBAADF00D. All this gives way before a request fails.
+ * A touch of what cannot be touched is corruption too, but cannot return: with
+ * PRIVHEAP_ON_CORRUPTION=return it is a SIGSEGV.
  *
  * Return: a handle, a multiple of 64 KiB, freed by HeapDestroy; or NULL with last error
  * 87 (unknown option, initial > maximum; errno EINVAL) or 8 (errno ENOMEM: memory or address
@@ -99,7 +118,8 @@ PRIVHEAP_API HANDLE WINAPI HeapCreate(DWORD options, SIZE_T initial, SIZE_T maxi
  * @heap: not the process heap. No other thread may be using it, or memory in it
  *
  * Return: TRUE; FALSE with last error 6 (no live heap: NULL, destroyed before, inherited over
- * fork; the process heap) or 31 (errno EPERM: a part is sealed by mseal(2); the heap lives on).
+ * fork; the process heap) or 31 (errno EPERM: a part is sealed by mseal(2); EDEADLK: in a signal
+ * handler; the heap lives on).
  * Page: nf-heapapi-heapdestroy
  */
 PRIVHEAP_API BOOL WINAPI HeapDestroy(HANDLE heap);
@@ -114,7 +134,7 @@ PRIVHEAP_API BOOL WINAPI HeapDestroy(HANDLE heap);
  * Return: the block, 16-byte aligned, freed by HeapFree or HeapDestroy; or NULL with last error
  * 8 (errno ENOMEM or EDQUOT) or 6. With HEAP_GENERATE_EXCEPTIONS, here or at HeapCreate,
  * STATUS_NO_MEMORY is raised instead of 8; NULL then only if a handler answers
- * EXCEPTION_CONTINUE_EXECUTION.
+ * EXCEPTION_CONTINUE_EXECUTION. On a checked heap corruption may be found.
  * Page: nf-heapapi-heapalloc
  */
 PRIVHEAP_API LPVOID WINAPI HeapAlloc(HANDLE heap, DWORD flags, SIZE_T bytes)

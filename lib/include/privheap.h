@@ -23,8 +23,16 @@
  *    or a block written past its end, is corruption: one line on stderr, then abort(3). With
  *    attr.on_corruption = PRIVHEAP_CORRUPTION_RETURN or PRIVHEAP_ON_CORRUPTION=return in the
  *    environment: failure with EINVAL, and the heap stays usable.
- *  - In a signal handler that interrupted this library an allocation may fail, and what would
- *    have to wait fails with EDEADLK. It never hangs.
+ *  - attr.full_check, or PRIVHEAP_CHECK=full in the environment for all heaps, is for finding bugs:
+ *    what HEAP_TAIL_CHECKING_ENABLED and HEAP_FREE_CHECKING_ENABLED do, see <heapapi.h>. Then
+ *    allocation can find corruption too. Under memcheck and in programs built with AddressSanitizer
+ *    every heap is so unless PRIVHEAP_CHECK=off, and the tool is told what is whose.
+ *  - Blocks may be freed, and heaps used, until the process ends: in atexit(3) handlers and
+ *    destructors, after dlclose(3) of the library. A heap ends with privheap_destroy, not with the
+ *    thread or the plugin that made it.
+ *  - In a signal handler every function may be called, and none waits for what it interrupted: if
+ *    that was this library, allocation and creation may fail with ENOMEM, what would have to wait
+ *    fails with EDEADLK, and a block that is freed may stay until privheap_destroy.
  *  - A heap is private to the process: not inherited over fork(2), not passed on.
  *  - A privheap_t * is the HANDLE of <heapapi.h>; both APIs may be used on one heap. No function
  *    here raises exceptions.
@@ -72,6 +80,7 @@ enum privheap_backend {
  * @backend: where the pages come from
  * @populate: pages are resident from the moment they are committed; without it those of blocks
  *	of 1 MiB and more come as they are touched
+ * @full_check: look for bugs in full; the heap is slow, and holds less
  */
 struct privheap_attr {
 	size_t size;
@@ -84,12 +93,13 @@ struct privheap_attr {
 	enum privheap_corruption on_corruption;
 	enum privheap_backend backend;
 	bool populate;
+	bool full_check;
 };
 
 #ifdef __cplusplus
 #define PRIVHEAP_ATTR_INIT	{ sizeof(struct privheap_attr), nullptr, 0, 0, false, false, \
-				  false, PRIVHEAP_CORRUPTION_ABORT, \
-				  PRIVHEAP_BACKEND_DEFAULT, false }
+				  false, PRIVHEAP_CORRUPTION_ABORT, PRIVHEAP_BACKEND_DEFAULT, \
+				  false, false }
 #else
 #define PRIVHEAP_ATTR_INIT	{ .size = sizeof(struct privheap_attr) }
 #endif
@@ -111,7 +121,8 @@ PRIVHEAP_API privheap_t *privheap_create(const struct privheap_attr *attr)
  * privheap_destroy - ends a heap: its blocks, live ones too, its pages, its addresses
  * @heap: not the process heap. No other thread may be using it, or memory in it
  *
- * Return: 0; -1 with EINVAL, or EPERM (a part is sealed by mseal(2); the heap lives on).
+ * Return: 0; -1 with EINVAL, or EPERM (a part is sealed by mseal(2)) or EDEADLK (in a signal
+ * handler): the heap lives on.
  */
 PRIVHEAP_API int privheap_destroy(privheap_t *heap);
 

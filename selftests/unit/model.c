@@ -34,6 +34,24 @@ FIXTURE_VARIANT_ADD(model, growable_exclusive) {
 	.largest = MIB(1), .flags = HEAP_F_NO_SERIALIZE
 };
 
+#define CHECK_ALL	(HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
+
+FIXTURE_VARIANT_ADD(model, checked_tiny) {
+	.maximum = KIB(64), .largest = KIB(20), .flags = CHECK_ALL
+};
+FIXTURE_VARIANT_ADD(model, checked_medium) {
+	.maximum = MIB(2), .largest = KIB(200), .flags = CHECK_ALL
+};
+FIXTURE_VARIANT_ADD(model, checked_tails) {
+	.maximum = MIB(64), .largest = MIB(2), .flags = HEAP_F_CHECK_TAIL
+};
+FIXTURE_VARIANT_ADD(model, checked_frees) {
+	.maximum = MIB(64), .largest = MIB(2), .flags = HEAP_F_CHECK_FREE
+};
+FIXTURE_VARIANT_ADD(model, checked_growable_exclusive) {
+	.largest = MIB(1), .flags = HEAP_F_NO_SERIALIZE | CHECK_ALL
+};
+
 FIXTURE_SETUP(model)
 {
 	const char *seed = getenv("PRIVHEAP_SEED");
