@@ -4,6 +4,7 @@
 #include "common.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "heapapi.h"
 #include "privheap.h"
@@ -234,9 +235,12 @@ TEST(process_heaps_that_do_not_fit)
 	REFUSED(GetProcessHeaps(1, NULL), ERROR_INVALID_PARAMETER);
 }
 
-static void *make_and_destroy(void *stop)
+static atomic_bool stop;
+
+static void *make_and_destroy(void *unused)
 {
-	while (!*(volatile bool *)stop)
+	(void)unused;
+	while (!stop)
 		HeapDestroy(HeapCreate(0, 0, 64 * KIB));
 	return NULL;
 }
@@ -245,11 +249,10 @@ TEST(process_heaps_while_they_come_and_go)
 {
 	HEAP_OPTIMIZE_RESOURCES_INFORMATION wish = { 1, 0 };
 	HANDLE kept = HeapCreate(0, 0, 64 * KIB), seen[8];
-	volatile bool stop = false;
 	pthread_t thread;
 	int i;
 
-	pthread_create(&thread, NULL, make_and_destroy, (void *)&stop);
+	pthread_create(&thread, NULL, make_and_destroy, NULL);
 	for (i = 0; i < 2000; i++) {
 		DWORD count = GetProcessHeaps(8, seen);
 
