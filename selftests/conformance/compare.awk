@@ -55,9 +55,12 @@ file > 1 && /^(not )?ok / {
 file > 1 && /^1\.\.[0-9]+$/ { planned[file] = substr($0, 4) }
 
 END {
-	for (file = 2; file <= 3; file++)
-		if (planned[file] == "" || planned[file] != checks)
-			result(0, (file == 2 ? "native" : "Wine") " run: complete")
+	if (!checks || planned[2] != checks || planned[3] != checks) {
+		printf "Bail out! natively %d checks of %s, under Wine %s planned\n", checks,
+		       planned[2] == "" ? "none planned" : planned[2],
+		       planned[3] == "" ? "none" : planned[3]
+		exit 1
+	}
 	for (i = 1; i <= checks; i++) {
 		name = names[i]
 		native = outcome[2, name]

@@ -218,13 +218,13 @@ static void left_early(void)
 
 static void arguments(void)
 {
-	static const ULONG_PTR given[16] = { 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
-					     24, 25 };
+	static const ULONG_PTR given[] = { 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+					   24 };
 	volatile DWORD parameters = 77, flags = 77, code = 0;
 	volatile ULONG_PTR first = 0, last = 0;
 	DWORD count;
 
-	for (count = 0; count <= 16; count += 5 + count / 2) {
+	for (count = 0; count <= COUNT(given); count += 5) {
 		HEAP_TRY {
 			RaiseException(MINE, 0, count, given);
 		} HEAP_EXCEPT((
