@@ -26,8 +26,8 @@ INSTALL_DATA := install -D -m 644 -t
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all module lib examples install demo test kunit lint vmtest shell load bench-kernel clean help
-.PHONY: kernel packages-demo packages-test
+.PHONY: all module lib examples install demo test kunit lint vmtest shell load bench bench-kernel clean
+.PHONY: help kernel packages-demo packages-test packages-bench
 
 ##all		the library, and the module for the running kernel
 all: lib module
@@ -46,7 +46,7 @@ module: $(if $(KERNEL),kernel)
 kernel: packages-demo
 	@selftests/vm/kernel $(KERNEL) $(B)/cache/kernels
 
-packages-demo packages-test: packages-%:
+packages-demo packages-test packages-bench: packages-%:
 	@selftests/vm/packages $*
 
 ##lib		the library, shared and static
@@ -87,6 +87,10 @@ shell:
 ##load		plays the scenes on this machine; loads the module into its kernel (as root)
 load: all examples
 	@selftests/demo/load $(TREE)/kmod/privheap.ko
+
+##bench		the allocator beside its peers, in five minutes; into build/bench; knows ROUNDS
+bench: packages-bench
+	@$(MAKE) -C selftests bench
 
 ##bench-kernel	what a page costs, in guest instructions; KERNEL=6.1 or 6.12
 bench-kernel: packages-demo
