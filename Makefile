@@ -49,7 +49,7 @@ kernel: packages-demo
 packages-demo packages-test packages-bench: packages-%:
 	@selftests/vm/packages $*
 
-##lib		the library, shared and static
+##lib		the library, shared and static, and the malloc for LD_PRELOAD
 lib:
 	@$(MAKE) -C lib O=$(B)/lib
 
@@ -60,7 +60,8 @@ examples: lib
 install: lib
 	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR) lib/include/*.h
 	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR)/linux uapi/privheap.h
-	$(INSTALL_DATA) $(DESTDIR)$(LIBDIR) $(B)/lib/libprivheap.so.0 $(B)/lib/libprivheap.a
+	$(INSTALL_DATA) $(DESTDIR)$(LIBDIR) $(B)/lib/libprivheap.so.0 $(B)/lib/libprivheap.a \
+		$(B)/lib/libprivheap-malloc.so
 	ln -sf libprivheap.so.0 $(DESTDIR)$(LIBDIR)/libprivheap.so
 
 ##demo		boots Debian's 6.1 with the module and plays the scenes of lib/examples
