@@ -26,7 +26,7 @@ INSTALL_DATA := install -D -m 644 -t
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all module lib examples install demo test kunit lint vmtest shell load bench bench-kernel clean
+.PHONY: all module lib examples install demo test kunit lint vmtest shell load fuzz bench bench-kernel clean
 .PHONY: help kernel packages-demo packages-test packages-bench
 
 ##all		the library, and the module for the running kernel
@@ -88,6 +88,10 @@ shell:
 ##load		plays the scenes on this machine; loads the module into its kernel (as root)
 load: all examples
 	@selftests/demo/load $(TREE)/kmod/privheap.ko
+
+##fuzz		the heap against its model, with libFuzzer; knows FUZZ_SECONDS
+fuzz: packages-test
+	@$(MAKE) -C selftests fuzz
 
 ##bench		the allocator beside its peers, in five minutes; into build/bench; knows ROUNDS
 bench: packages-bench
