@@ -97,7 +97,7 @@ fuzz: packages-test
 bench: packages-bench
 	@$(MAKE) -C selftests bench
 
-##bench-kernel	what a page costs, in guest instructions; KERNEL=6.1 or 6.12
+##bench-kernel	what a page costs, and a block on both backends, in guest instructions; KERNEL=6.1 or 6.12
 bench-kernel: packages-demo
 	@$(MAKE) -C selftests bench-$(or $(KERNEL),6.1)
 

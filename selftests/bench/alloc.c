@@ -158,6 +158,7 @@ static const struct {
 	{ "fill-64K", case_fill },
 	{ "fill-1M", case_fill },
 	{ "fill-64M", case_fill },
+	{ "faults", case_faults },
 	{ "create-10000", case_create },
 	{ "larson", case_workload },
 	{ "mstress", case_workload },

@@ -110,6 +110,7 @@ void case_remote(const char *name);
 void case_threads(const char *name);
 void case_life(const char *name);
 void case_fill(const char *name);
+void case_faults(const char *name);
 void case_create(const char *name);
 void case_workload(const char *name);
 

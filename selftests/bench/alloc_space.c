@@ -7,9 +7,11 @@
  *			committed-per-heap: what the ledger says
  *	fill-SIZE	blocks of 64 bytes until there is none: percent of the maximum that they are;
  *			and one-block-percent: the largest single block that it gives
+ *	faults		16 MiB of blocks of 64 bytes: page faults for each 64 KiB of them
  *	create-10000	10,000 heaps with a block of 100 bytes each: ns for each of the first 1,000 and
  *			of the last, and bytes resident in all
  */
+#include <sys/resource.h>
 #include "alloc.h"
 
 #define BLOCK		100
@@ -126,6 +128,26 @@ void case_fill(const char *name)
 	(void)name;
 }
 #endif
+
+static long faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt;
+}
+
+void case_faults(const char *name)
+{
+	size_t pieces = 16 * MIB / (64 * KIB);
+	subject_heap heap = heap_or_die(0);
+	long before = faults();
+
+	for (size_t i = 0; i < 16 * MIB / SMALL; i++)
+		keep(heap_get(heap, SMALL));
+	row(name, "faults-per-64K", (double)(faults() - before) / (double)pieces);
+	heap_end(heap);
+}
 
 #if HAS_HEAPS
 void case_create(const char *name)
