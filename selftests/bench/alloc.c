@@ -72,7 +72,7 @@ static noinline void loop_heaps(subject_heap *heaps, size_t n)
 
 typedef void loop(subject_heap *heaps, size_t n);
 
-/* Apart, so that callgrind can be told to count inside here only. */
+/* Apart, so that a profiler can be told to look inside here only. */
 noinline void measured(loop *run, subject_heap *heaps, size_t n);
 
 noinline void measured(loop *run, subject_heap *heaps, size_t n)
