@@ -16,6 +16,8 @@
 #include "large.h"
 #include "shard.h"
 #include "slab.h"
+#include "stop.h"
+#include "whole.h"
 
 /* The smallest class for n whose blocks are all aligned; CLASSES if that takes pages. */
 static unsigned int block_class(const struct heap *heap, size_t n, size_t align)
@@ -71,6 +73,8 @@ void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, 
 	struct slab *slab;
 	void *p;
 
+	if (!(flags & HEAP_F_NO_SERIALIZE))
+		heap_pass(heap);
 	if (likely(n <= heap->slab_limit && align <= 16)) {
 		shard = shard_get(heap);
 		slab = shard ? atomic_load_explicit(&shard->current[class_of(n)],
@@ -105,7 +109,7 @@ static inline enum heap_fault block_free_small(struct heap *heap, struct slab *s
 	return HEAP_OK;
 }
 
-enum heap_fault heap_free(struct heap *heap, void *p)
+enum heap_fault heap_free_unserialised(struct heap *heap, void *p)
 {
 	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
 	uint64_t tag;
@@ -116,6 +120,12 @@ enum heap_fault heap_free(struct heap *heap, void *p)
 	if (likely(page_kind(tag) == PAGE_SLAB))
 		return block_free_small(heap, page_slab(tag), p);
 	return large_free(heap, p);
+}
+
+enum heap_fault heap_free(struct heap *heap, void *p)
+{
+	heap_pass(heap);
+	return heap_free_unserialised(heap, p);
 }
 
 /* What p is. For HEAP_OK *slab and *i are filled for a small block, *slab is NULL for a large. */
@@ -164,12 +174,13 @@ static void block_resize_small(struct heap *heap, struct slab *slab, uint32_t i,
 static void *block_move(struct heap *heap, void *p, size_t old, size_t n, unsigned int flags,
 			int *error)
 {
-	void *new = heap_alloc(heap, n, 16, flags & HEAP_F_ZERO, error);
+	/* Whoever stops the heap from here on waits for neither half: see heap_stop. */
+	void *new = heap_alloc(heap, n, 16, flags | HEAP_F_NO_SERIALIZE, error);
 
 	if (!new)
 		return NULL;
 	memcpy(new, p, old < n ? old : n);
-	heap_free(heap, p);
+	heap_free_unserialised(heap, p);
 	return new;
 }
 
@@ -183,6 +194,8 @@ enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int 
 
 	*out = NULL;
 	*error = ENOMEM;
+	if (!(flags & HEAP_F_NO_SERIALIZE))
+		heap_pass(heap);
 	fault = block_find(heap, p, &slab, &i);
 	if (fault != HEAP_OK)
 		return fault;
@@ -222,68 +235,8 @@ static enum heap_fault block_validate(struct heap *heap, const void *p)
 	return canary_intact(p, slab->size, slack, heap->canary) ? HEAP_OK : HEAP_OVERRUN;
 }
 
-/* One run of the page map; locked. */
-static enum heap_fault block_validate_run(struct heap *heap, size_t head, const void **bad)
-{
-	const char *p = heap->base + (head << PAGE_SHIFT);
-	uint64_t tag = page_tag(heap_page(heap, head));
-	struct slab *slab = page_slab(tag);
-
-	*bad = p;
-	if (page_kind(tag) == PAGE_FREE)
-		return run_consistent(heap, head) ? HEAP_OK : HEAP_METADATA;
-	if (page_kind(tag) == PAGE_LARGE)
-		return large_intact(heap, head) ? HEAP_OK : HEAP_OVERRUN;
-	for (size_t i = 0; i < slab_pages(slab); i++)
-		if (page_tag(heap_page(heap, head + i)) != tag)
-			return HEAP_METADATA;
-	if (slab_base(slab) != p)
-		return HEAP_METADATA;
-	return slab_validate(heap, slab, bad);
-}
-
 enum heap_fault heap_validate(struct heap *heap, const void *p, const void **bad)
 {
-	enum heap_fault fault = HEAP_OK;
-	size_t pages;
-
 	*bad = p;
-	if (p)
-		return block_validate(heap, p);
-	if (!heap_enter_safely(heap))
-		return HEAP_OK;
-	for (size_t head = 0; head < heap->runs.top && fault == HEAP_OK; head += pages) {
-		pages = run_pages(heap, head);
-		*bad = heap->base + (head << PAGE_SHIFT);
-		fault = pages ? block_validate_run(heap, head, bad) : HEAP_METADATA;
-	}
-	heap_leave(heap);
-	if (fault == HEAP_OK)
-		*bad = NULL;
-	return fault;
-}
-
-void heap_stats(struct heap *heap, struct heap_stats *stats)
-{
-	uint64_t tag;
-	size_t size, pages;
-
-	*stats = (struct heap_stats){ .maximum = heap->maximum };
-	if (!heap_enter_safely(heap))
-		return;
-	stats->committed = heap->range.committed;
-	for (size_t head = 0; head < heap->runs.top; head += pages) {
-		tag = page_tag(heap_page(heap, head));
-		pages = run_pages(heap, head);
-		if (!pages)
-			break;
-		if (page_kind(tag) == PAGE_SLAB)
-			slab_count(page_slab(tag), &stats->blocks, &stats->allocated);
-		if (page_kind(tag) == PAGE_LARGE &&
-		    large_size(heap, heap->base + (head << PAGE_SHIFT), &size) == HEAP_OK) {
-			stats->allocated += size;
-			stats->blocks++;
-		}
-	}
-	heap_leave(heap);
+	return p ? block_validate(heap, p) : whole_validate(heap, bad);
 }

@@ -4,12 +4,14 @@
  *
  *	heap_free() -> HEAP_FREED -> one line on stderr -> abort
  *				  \-> asked to return: quiet, the wrapper fails the call
+ *				      (until somebody has asked never to)
  *
  * The environment is read each time: this path runs once in most processes' lives.
  */
 #define _GNU_SOURCE
 #include "corruption.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,10 +29,20 @@ static const char *const what[] = {
 
 _Static_assert(sizeof(what) / sizeof(*what) == HEAP_METADATA + 1, "a text for every fault");
 
+/* Ordinary memory: a forked child keeps it. */
+static _Atomic bool terminate;
+
+void corruption_terminate(void)
+{
+	terminate = true;
+}
+
 static bool asked_to_return(struct heap *heap)
 {
 	const char *mode;
 
+	if (terminate)
+		return false;
 	if (heap_flags(heap) & HEAP_F_RETURN)
 		return true;
 	/* A set-user-id program's caller must not decide that it goes on. */

@@ -19,7 +19,7 @@
 #define MIB		((size_t)1 << 20)
 #define GROWABLE_LEAST	((size_t)1 << 30)
 #define HEAP_FLAGS	(HEAP_F_NO_SERIALIZE | HEAP_F_EXCEPTIONS | HEAP_F_EXEC | HEAP_F_SECRET | \
-			 HEAP_F_RETURN)
+			 HEAP_F_RETURN | HEAP_F_POPULATE)
 
 static_assert(sizeof(struct heap) + sizeof(struct shard) + 64 + 512 + 128 <= SIDE_PAGE,
 	      "a small heap's metadata is one page");
@@ -203,6 +203,19 @@ void *heap_handle(const struct heap *heap)
 unsigned int heap_flags(const struct heap *heap)
 {
 	return heap->flags;
+}
+
+unsigned int heap_compatibility(const struct heap *heap)
+{
+	return heap->compatibility;
+}
+
+bool heap_set_compatibility(struct heap *heap, unsigned int value)
+{
+	uint32_t never_set = 0;
+
+	return atomic_compare_exchange_strong(&heap->compatibility, &never_set, value) ||
+	       never_set == value;
 }
 
 int heap_process(struct heap **out)

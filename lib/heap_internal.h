@@ -14,6 +14,7 @@
 #include "classes.h"
 #include "heap.h"
 #include "lock.h"
+#include "oom.h"
 #include "pagemap.h"
 
 #define HEAP_SHARDS	16
@@ -67,6 +68,7 @@ struct heap {
 	uint32_t level_max;	/* the largest slab: 4 KiB << 2 * level */
 	bool exclusive;
 	_Atomic(struct shard *) shards[HEAP_SHARDS];
+	_Atomic uint32_t stopped;	/* the number of the thread that stopped it; see stop.h */
 
 	/* Under the lock. */
 	alignas(64) struct lock lock;
@@ -78,6 +80,12 @@ struct heap {
 
 	/* Under the registry's lock. */
 	struct heap *next, *previous;
+
+	/* Of the program: HeapLock, HeapSetInformation, privheap_set_oom_handler. */
+	_Atomic uint32_t owner;		/* the number of the thread that locked it */
+	uint32_t relocks;		/* how often more than once; the owner's */
+	_Atomic uint32_t compatibility;
+	struct oom_handler oom;		/* under the lock */
 };
 
 static inline void heap_enter(struct heap *heap)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The Win32 Heap API: thin wrappers that speak its flags and its errors.
+ * The Win32 Heap API, heaps and blocks: thin wrappers that speak its flags and its errors.
  *
  *	HANDLE --heap_lookup--> struct heap --heap_*--> result
  *	   \- no heap: 6		   \- no memory: 8, or STATUS_NO_MEMORY
@@ -9,14 +9,12 @@
  * Nothing here holds a lock, so raising is safe wherever it happens.
  */
 #define _GNU_SOURCE
-#include "include/heapapi.h"
-
-#include <errno.h>
-
 #include "corruption.h"
 #include "exception.h"
 #include "heap.h"
 #include "lifetime.h"
+#include "oom.h"
+#include "win32.h"
 
 #define LEAST_ALIGN	16
 
@@ -39,12 +37,6 @@ void SetLastError(DWORD code)
 	last_error = code;
 }
 
-static void fail(DWORD code, int error)
-{
-	last_error = code;
-	errno = error;
-}
-
 /* error: a negative errno of heap creation. */
 static HANDLE not_created(int error)
 {
@@ -61,7 +53,8 @@ static unsigned int create_flags(DWORD options)
 
 static inline unsigned int call_flags(DWORD flags)
 {
-	return (flags & HEAP_ZERO_MEMORY ? HEAP_F_ZERO : 0) |
+	return (flags & HEAP_NO_SERIALIZE ? HEAP_F_NO_SERIALIZE : 0) |
+	       (flags & HEAP_ZERO_MEMORY ? HEAP_F_ZERO : 0) |
 	       (flags & HEAP_REALLOC_IN_PLACE_ONLY ? HEAP_F_IN_PLACE : 0);
 }
 
@@ -90,10 +83,8 @@ BOOL HeapDestroy(HANDLE handle)
 	int saved = errno;
 	int error = lifetime_destroy(handle);
 
-	if (error) {
-		fail(error == -EINVAL ? ERROR_INVALID_HANDLE : ERROR_GEN_FAILURE, -error);
-		return FALSE;
-	}
+	if (error)
+		return fail(error == -EINVAL ? ERROR_INVALID_HANDLE : ERROR_GEN_FAILURE, -error);
 	errno = saved;
 	return TRUE;
 }
@@ -131,9 +122,11 @@ LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
 		fail(ERROR_INVALID_HANDLE, EINVAL);
 		return NULL;
 	}
-	p = heap_alloc(heap, bytes, LEAST_ALIGN, call_flags(flags), &error);
-	if (likely(p))
-		return p;
+	do {
+		p = heap_alloc(heap, bytes, LEAST_ALIGN, call_flags(flags), &error);
+		if (likely(p))
+			return p;
+	} while (oom_retry(heap, bytes));
 	return no_memory(heap, flags, bytes, error, __builtin_return_address(0));
 }
 
@@ -148,14 +141,16 @@ LPVOID HeapReAlloc(HANDLE handle, DWORD flags, LPVOID block, SIZE_T bytes)
 		fail(heap ? NO_ERROR : ERROR_INVALID_HANDLE, EINVAL);
 		return NULL;
 	}
-	fault = heap_realloc(heap, block, bytes, call_flags(flags), &p, &error);
-	if (fault) {
-		corruption_found("HeapReAlloc", heap, block, fault);
-		fail(ERROR_INVALID_PARAMETER, EINVAL);
-		return NULL;
-	}
-	if (likely(p))
-		return p;
+	do {
+		fault = heap_realloc(heap, block, bytes, call_flags(flags), &p, &error);
+		if (fault) {
+			corruption_found("HeapReAlloc", heap, block, fault);
+			fail(ERROR_INVALID_PARAMETER, EINVAL);
+			return NULL;
+		}
+		if (likely(p))
+			return p;
+	} while (!(flags & HEAP_REALLOC_IN_PLACE_ONLY) && oom_retry(heap, bytes));
 	return no_memory(heap, flags, bytes, error, __builtin_return_address(0));
 }
 
@@ -164,20 +159,17 @@ BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
 	struct heap *heap;
 	enum heap_fault fault;
 
-	(void)flags;
 	if (!block)
 		return TRUE;
 	heap = heap_lookup(handle);
-	if (!likely(heap)) {
-		fail(ERROR_INVALID_HANDLE, EINVAL);
-		return FALSE;
-	}
-	fault = heap_free(heap, block);
+	if (!likely(heap))
+		return fail(ERROR_INVALID_HANDLE, EINVAL);
+	fault = likely(!(flags & HEAP_NO_SERIALIZE)) ? heap_free(heap, block)
+						     : heap_free_unserialised(heap, block);
 	if (likely(fault == HEAP_OK))
 		return TRUE;
 	corruption_found("HeapFree", heap, block, fault);
-	fail(ERROR_INVALID_PARAMETER, EINVAL);
-	return FALSE;
+	return fail(ERROR_INVALID_PARAMETER, EINVAL);
 }
 
 SIZE_T HeapSize(HANDLE handle, DWORD flags, LPCVOID block)

@@ -21,9 +21,9 @@ static size_t large_page(const struct heap *heap, const void *p)
 	return (size_t)((uintptr_t)p - (uintptr_t)heap->base) >> PAGE_SHIFT;
 }
 
-static enum run_commit large_commit(size_t bytes)
+static enum run_commit large_commit(const struct heap *heap, size_t bytes)
 {
-	return bytes < POPULATE_LIMIT ? RUN_POPULATE : RUN_CHARGE;
+	return bytes < POPULATE_LIMIT || heap->flags & HEAP_F_POPULATE ? RUN_POPULATE : RUN_CHARGE;
 }
 
 static size_t large_slack(struct page *page)
@@ -54,7 +54,7 @@ static void large_finish(struct heap *heap, char *p, size_t pages, size_t old, s
 
 static size_t large_take(struct heap *heap, size_t pages, size_t align, size_t *fresh, int *error)
 {
-	enum run_commit commit = large_commit(pages << PAGE_SHIFT);
+	enum run_commit commit = large_commit(heap, pages << PAGE_SHIFT);
 	size_t at = run_alloc(heap, pages, align, RUN_COMMITTED, fresh, error);
 
 	if (at == RUN_NONE && slab_sweep_due(heap))
@@ -148,8 +148,8 @@ enum heap_fault large_size(struct heap *heap, const void *p, size_t *size)
 static void large_resize_run(struct heap *heap, size_t at, size_t n, size_t *pages, size_t *fresh)
 {
 	size_t want = large_pages(n), old = *pages;
-	int error = run_resize(heap, at, old, want, large_commit((want - old) << PAGE_SHIFT),
-			       fresh);
+	int error = run_resize(heap, at, old, want,
+			       large_commit(heap, (want - old) << PAGE_SHIFT), fresh);
 
 	/* Shrinking fails for want of metadata only: the block then keeps its pages. */
 	if (error && want > old) {

@@ -277,6 +277,24 @@ void run_free(struct heap *heap, size_t page, size_t n)
 	bin_insert(heap, page, n);
 }
 
+size_t run_longest(struct heap *heap)
+{
+	struct runs *runs = &heap->runs;
+	size_t longest = (heap->range.committed >> PAGE_SHIFT) - runs->top, pages;
+	unsigned int bin = RUN_BINS;
+	uint32_t link = 0;
+
+	while (!link && bin > 0)
+		link = runs->bin[--bin];
+	/* In a bin for one length the first will do. */
+	for (; link; link = bin < EXACT_BINS ? 0 : link_next(heap_page(heap, link - 1)->link)) {
+		pages = page_count(heap_page(heap, link - 1)->tag);
+		if (pages > longest)
+			longest = pages;
+	}
+	return longest;
+}
+
 static int run_shrink(struct heap *heap, size_t page, size_t old, size_t n)
 {
 	int error = run_describe(heap, page, page, n, page + old);

@@ -47,6 +47,19 @@ size_t run_head(struct heap *heap, size_t page)
 	}
 }
 
+size_t run_from(struct heap *heap, size_t page)
+{
+	size_t head, pages;
+
+	if (page >= heap->runs.top)
+		return heap->runs.top;
+	head = run_head(heap, page);
+	if (head == RUN_NONE || head == page)
+		return head;
+	pages = run_pages(heap, head);
+	return head < page && head + pages > page ? head + pages : RUN_NONE;
+}
+
 bool run_consistent(struct heap *heap, size_t head)
 {
 	size_t pages = run_pages(heap, head), end = head + pages;

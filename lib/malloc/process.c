@@ -62,6 +62,11 @@ bool registry_remove(struct heap *heap)
 	return true;
 }
 
+void registry_each(void (*visit)(struct heap *heap))
+{
+	visit(malloc_heap);
+}
+
 /* Anonymous memory that a fork copies. */
 static int kept_reserve(struct backend_range *range, size_t initial, size_t maximum,
 			unsigned int flags, const char *name)
