@@ -27,8 +27,9 @@ INSTALL_DATA := install -D -m 644 -t
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all module lib examples man install demo test conformance kunit lint vmtest shell load bench-kernel clean help
-.PHONY: kernel packages-demo packages-test packages-conformance
+.PHONY: all module lib examples man install demo test conformance kunit lint vmtest shell load fuzz
+.PHONY: bench bench-kernel clean help kernel
+.PHONY: packages-demo packages-test packages-conformance packages-bench
 
 ##all		the library, and the module for the running kernel
 all: lib module
@@ -47,10 +48,10 @@ module: $(if $(KERNEL),kernel)
 kernel: packages-demo
 	@selftests/vm/kernel $(KERNEL) $(B)/cache/kernels
 
-packages-demo packages-test packages-conformance: packages-%:
+packages-demo packages-test packages-conformance packages-bench: packages-%:
 	@selftests/vm/packages $*
 
-##lib		the library, shared and static
+##lib		the library, shared and static, and the malloc for LD_PRELOAD
 lib:
 	@$(MAKE) -C lib O=$(B)/lib
 
@@ -65,7 +66,8 @@ man:
 install: lib
 	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR) lib/include/*.h lib/include/*.hpp
 	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR)/linux uapi/privheap.h
-	$(INSTALL_DATA) $(DESTDIR)$(LIBDIR) $(B)/lib/libprivheap.so.0 $(B)/lib/libprivheap.a
+	$(INSTALL_DATA) $(DESTDIR)$(LIBDIR) $(B)/lib/libprivheap.so.0 $(B)/lib/libprivheap.a \
+		$(B)/lib/libprivheap-malloc.so
 	ln -sf libprivheap.so.0 $(DESTDIR)$(LIBDIR)/libprivheap.so
 	@if command -v scdoc >/dev/null; then \
 		$(MAKE) -C lib/man install O=$(B)/man DESTDIR=$(DESTDIR) MANDIR=$(MANDIR); \
@@ -102,7 +104,15 @@ shell:
 load: all examples
 	@selftests/demo/load $(TREE)/kmod/privheap.ko
 
-##bench-kernel	what a page costs, in guest instructions; KERNEL=6.1 or 6.12
+##fuzz		the heap against its model, with libFuzzer; knows FUZZ_SECONDS
+fuzz: packages-test
+	@$(MAKE) -C selftests fuzz
+
+##bench		the allocator beside its peers, in five minutes; into build/bench; knows ROUNDS
+bench: packages-bench
+	@$(MAKE) -C selftests bench
+
+##bench-kernel	what a page costs, and a block on both backends, in guest instructions; KERNEL=6.1 or 6.12
 bench-kernel: packages-demo
 	@$(MAKE) -C selftests bench-$(or $(KERNEL),6.1)
 
