@@ -204,10 +204,11 @@ enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int 
 
 	if (!(flags & HEAP_F_NO_SERIALIZE))
 		heap_pass(heap);
-	if (heap->check)
-		return check_realloc(heap, p, n, flags, out, error);
 	*out = NULL;
 	*error = ENOMEM;
+	if (heap->check)
+		return heap_would_hang(heap) ? HEAP_OK :
+		       check_realloc(heap, p, n, flags, out, error);
 	fault = block_find(heap, p, &slab, &i);
 	if (fault != HEAP_OK)
 		return fault;
@@ -221,6 +222,8 @@ enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int 
 			*out = p;
 			return HEAP_OK;
 		}
+	} else if (heap_would_hang(heap)) {
+		return HEAP_OK;
 	} else {
 		fault = large_resize(heap, p, n, flags, out, &old);
 		if (fault != HEAP_OK || *out)

@@ -216,9 +216,7 @@ enum heap_fault large_resize(struct heap *heap, void *p, size_t n, unsigned int 
 	enum heap_fault fault;
 
 	*out = NULL;
-	*old = 0;
-	if (!heap_enter_safely(heap))
-		return HEAP_OK;
+	heap_enter(heap);
 	fault = large_check(heap, p);
 	if (fault == HEAP_OK && !large_intact(heap, at))
 		fault = HEAP_OVERRUN;

@@ -90,9 +90,14 @@ TEST(nothing_waits_in_a_signal_handler)
 	struct heap *heap = unit_heap(0, MIB(1), 0);
 	struct heap_item item = { .start = NULL };
 	struct heap_stats stats;
-	void *p = unit_alloc(heap, 100);
+	void *p = unit_alloc(heap, 100), *large = unit_alloc(heap, KIB(300)), *out;
+	int error;
 
+	memset(large, 'x', KIB(300));
 	lock_take(&heap->lock);
+	EXPECT_EQ(HEAP_OK, heap_realloc(heap, large, 50, 0, &out, &error));
+	EXPECT_EQ(NULL, out);
+	EXPECT_EQ(ENOMEM, error);
 	EXPECT_EQ(-EDEADLK, heap_lock(heap));
 	EXPECT_EQ(-EDEADLK, heap_walk(heap, &item));
 	EXPECT_EQ(NULL, item.start);
@@ -104,8 +109,10 @@ TEST(nothing_waits_in_a_signal_handler)
 	heap_compact_all();
 	EXPECT_TRUE(unit_sound(heap));
 	lock_drop(&heap->lock);
-	EXPECT_EQ(1, unit_stats(heap).blocks);
+	EXPECT_EQ(2, unit_stats(heap).blocks);
 	EXPECT_EQ(HEAP_OK, heap_free(heap, p));
+	EXPECT_EQ(HEAP_OK, heap_realloc(heap, large, 50, 0, &out, &error));
+	EXPECT_EQ(0, strncmp(out, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 50));
 }
 
 static void *stop_and_wait(void *heap)
