@@ -149,22 +149,24 @@ void privheap_commit_map(struct privheap_heap *heap, const struct privheap_span 
  */
 static bool used(struct address_space *mapping, pgoff_t from, pgoff_t to)
 {
-	pgoff_t index;
-	unsigned long i;
+	unsigned long index;
 	void *entry;
 	bool found = false;
 
-	for (index = from; index < to && !found; index++) {
+	xa_for_each_range(&mapping->i_pages, index, entry, from, to - 1) {
 		struct page *page = find_lock_page(mapping, index);
 
-		if (!page)
-			continue;
-		found = folio_mapped(page_folio(page));
-		unlock_page(page);
-		put_page(page);
+		if (page) {
+			found = folio_mapped(page_folio(page));
+			unlock_page(page);
+			put_page(page);
+		} else {
+			found = xa_is_value(xa_load(&mapping->i_pages, index));
+		}
+		if (found)
+			break;
+		cond_resched();
 	}
-	xa_for_each_range(&mapping->i_pages, i, entry, from, to - 1)
-		found |= xa_is_value(entry);
 	return found;
 }
 

@@ -205,7 +205,7 @@ int privheap_heap_create(struct privheap_context *context, struct privheap_creat
 	privheap_commit_map(heap, &initial);
 	arg->heap = heap->id;
 	arg->base = heap->base;
-	arg->committed = heap->initial;
+	arg->committed = privheap_heap_committed(heap);	/* more if mlockall(2) asked for it */
 	set_bit(HEAP_READY, &heap->state);
 	trace_create(heap);
 	privheap_heap_put(heap);
