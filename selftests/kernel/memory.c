@@ -479,9 +479,9 @@ TEST_F_TIMEOUT(heap, swap_is_freed_by_destroy, 240)
 	EXPECT_TRUE(swap_off());
 }
 
-/* Munmap, faults and page-out at once, with somewhere for the pages to go. */
+/* Munmap, faults and page-out at once, with somewhere for the pages to go; beside the D3 of races.c. */
 
-#define MAXIMUM	(512 * KIB)
+#define MAXIMUM	(256 * KIB)
 
 static void prepare_filled(struct round *round)
 {
@@ -520,9 +520,9 @@ static void check_lower_half(struct round *round)
 		wrong(round, "destroy failed");
 }
 
-TEST_F_TIMEOUT(race, D3_munmap_against_page_out, 240)
+TEST_F(race, D3_munmap_against_page_out)
 {
-	struct race r = { .racers = 3, .dev = self->dev, .total = rounds_by(10),
+	struct race r = { .racers = 3, .dev = self->dev, .total = share(5),
 			  .prepare = prepare_filled, .run = unmap_or_read_or_page_out,
 			  .check = check_lower_half };
 	long before;
