@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * Heaps and the rest of memory management, as root: pages that others hold (HOSTILE.md A7, A8,
- * E7), memory cgroups (E10), swap. The disk for O_DIRECT and for swap is /dev/zram0.
+ * E7), memory cgroups (E10), swap. The disk for O_DIRECT and for swap is /dev/zram0. SWAP in the
+ * environment: MiB that go there and back, 64.
  */
 #include <linux/io_uring.h>
 #include <sys/stat.h>
@@ -429,7 +430,7 @@ static uint64_t resident(int dev, uint64_t heap)
 
 TEST_F_TIMEOUT(heap, swap_and_back, 240)
 {
-	const size_t n = 64 * MIB;
+	const size_t n = setting("SWAP", 64) * MIB;
 	struct privheap_create big;
 
 	ASSERT_TRUE(swap_on());
