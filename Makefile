@@ -67,7 +67,7 @@ install: lib
 demo:
 	@selftests/demo/guest run 6.1
 
-##test		everything: judge, lint, KUnit, library natively and sanitised, both guests; one summary
+##test		everything: judge, lint, KUnit, library natively and sanitised, three guests; one summary
 test: packages-test
 	@$(MAKE) -C selftests test
 
