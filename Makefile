@@ -79,7 +79,7 @@ install: lib
 demo:
 	@selftests/demo/guest run 6.1
 
-##test		everything: judge, lint, KUnit, library natively, sanitised, against Wine, both guests
+##test		everything: judge, lint, KUnit, library natively, sanitised, against Wine, three guests
 test: packages-test packages-conformance
 	@$(MAKE) -C selftests test
 
