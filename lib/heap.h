@@ -15,7 +15,8 @@
 
 struct heap;
 
-#define HEAP_F_NO_SERIALIZE	(1U << 0)	/* heap: the caller serialises all calls on it */
+/* heap: the caller serialises all calls on it; call: do not wait for a stopped heap */
+#define HEAP_F_NO_SERIALIZE	(1U << 0)
 #define HEAP_F_EXCEPTIONS	(1U << 1)	/* heap: every failed allocation raises */
 #define HEAP_F_ZERO		(1U << 2)	/* call: zero the bytes that are new */
 #define HEAP_F_IN_PLACE		(1U << 3)	/* call: resize without moving, or fail */
@@ -63,6 +64,8 @@ bool heap_thread_holds_lock(void);
 /* align: a power of two, 16 at least. NULL and *error = ENOMEM or EDQUOT. */
 void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error);
 enum heap_fault heap_free(struct heap *heap, void *p);
+/* The same, but does not wait while another thread has stopped the heap. */
+enum heap_fault heap_free_unserialised(struct heap *heap, void *p);
 /* *size = the requested size. */
 enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size);
 /*

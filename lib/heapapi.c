@@ -15,12 +15,10 @@
 
 #include "corruption.h"
 #include "exception.h"
-#include "heap.h"
+#include "fast.h"
 #include "lifetime.h"
 
 #define LEAST_ALIGN	16
-
-#define likely(x)	__builtin_expect(!!(x), 1)
 
 /* What HeapCreate knows; HEAP_TAIL/FREE_CHECKING and ALIGN_16 hold for every heap. */
 #define CREATE_OPTIONS	(HEAP_NO_SERIALIZE | HEAP_GENERATE_EXCEPTIONS |			\
@@ -61,7 +59,8 @@ static unsigned int create_flags(DWORD options)
 
 static inline unsigned int call_flags(DWORD flags)
 {
-	return (flags & HEAP_ZERO_MEMORY ? HEAP_F_ZERO : 0) |
+	return (flags & HEAP_NO_SERIALIZE ? HEAP_F_NO_SERIALIZE : 0) |
+	       (flags & HEAP_ZERO_MEMORY ? HEAP_F_ZERO : 0) |
 	       (flags & HEAP_REALLOC_IN_PLACE_ONLY ? HEAP_F_IN_PLACE : 0);
 }
 
@@ -121,20 +120,32 @@ static LPVOID no_memory(struct heap *heap, DWORD flags, SIZE_T bytes, int error,
 	return NULL;
 }
 
-LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
+/* Apart, so that HeapAlloc itself needs no stack. */
+static __attribute__((noinline))
+LPVOID alloc_slow(HANDLE handle, DWORD flags, SIZE_T bytes, void *caller)
 {
 	struct heap *heap = heap_lookup(handle);
 	int error;
 	void *p;
 
-	if (!likely(heap)) {
+	if (!heap) {
 		fail(ERROR_INVALID_HANDLE, EINVAL);
 		return NULL;
 	}
 	p = heap_alloc(heap, bytes, LEAST_ALIGN, call_flags(flags), &error);
-	if (likely(p))
+	if (p)
 		return p;
-	return no_memory(heap, flags, bytes, error, __builtin_return_address(0));
+	return no_memory(heap, flags, bytes, error, caller);
+}
+
+LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
+{
+	struct heap *heap = fast_lookup(handle);
+	void *p;
+
+	if (likely(heap && !flags && fast_alloc(heap, bytes, &p)))
+		return p;
+	return alloc_slow(handle, flags, bytes, __builtin_return_address(0));
 }
 
 LPVOID HeapReAlloc(HANDLE handle, DWORD flags, LPVOID block, SIZE_T bytes)
@@ -159,25 +170,35 @@ LPVOID HeapReAlloc(HANDLE handle, DWORD flags, LPVOID block, SIZE_T bytes)
 	return no_memory(heap, flags, bytes, error, __builtin_return_address(0));
 }
 
-BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
+static __attribute__((noinline))
+BOOL free_slow(HANDLE handle, DWORD flags, LPVOID block)
 {
 	struct heap *heap;
 	enum heap_fault fault;
 
-	(void)flags;
 	if (!block)
 		return TRUE;
 	heap = heap_lookup(handle);
-	if (!likely(heap)) {
+	if (!heap) {
 		fail(ERROR_INVALID_HANDLE, EINVAL);
 		return FALSE;
 	}
-	fault = heap_free(heap, block);
-	if (likely(fault == HEAP_OK))
+	fault = flags & HEAP_NO_SERIALIZE ? heap_free_unserialised(heap, block)
+					  : heap_free(heap, block);
+	if (fault == HEAP_OK)
 		return TRUE;
 	corruption_found("HeapFree", heap, block, fault);
 	fail(ERROR_INVALID_PARAMETER, EINVAL);
 	return FALSE;
+}
+
+BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
+{
+	struct heap *heap = fast_lookup(handle);
+
+	if (likely(heap && !flags && fast_free(heap, block)))
+		return TRUE;
+	return free_slow(handle, flags, block);
 }
 
 SIZE_T HeapSize(HANDLE handle, DWORD flags, LPCVOID block)

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,6 +24,32 @@ static inline void cpu_relax(void)
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");
 #endif
+}
+
+uint32_t lock_thread(void)
+{
+	static _Thread_local uint32_t number __attribute__((tls_model("initial-exec")));
+	static _Atomic uint32_t last;
+
+	while (!number)
+		number = ++last;
+	return number;
+}
+
+void lock_sleep(_Atomic uint32_t *word, uint32_t seen)
+{
+	int error = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+	errno = error;
+}
+
+void lock_wake_all(_Atomic uint32_t *word)
+{
+	int error = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+	errno = error;
 }
 
 void lock_wait(struct lock *lock)

@@ -18,6 +18,12 @@ struct lock {
 extern _Thread_local int lock_depth
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 
+/* This thread's number: never 0, and no other thread's of this process, dead ones included. */
+uint32_t lock_thread(void);
+/* Sleeps while *word is `seen`; may return early. Keeps errno. */
+void lock_sleep(_Atomic uint32_t *word, uint32_t seen);
+void lock_wake_all(_Atomic uint32_t *word);
+
 void lock_wait(struct lock *lock);
 void lock_wake(struct lock *lock);
 

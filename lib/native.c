@@ -15,7 +15,7 @@
 #include <errno.h>
 
 #include "corruption.h"
-#include "heap.h"
+#include "fast.h"
 #include "lifetime.h"
 
 #define LEAST_ALIGN	16
@@ -116,7 +116,8 @@ int privheap_destroy(privheap_t *handle)
 	return result(error);
 }
 
-static void *alloc(privheap_t *handle, size_t bytes, size_t align, unsigned int flags)
+static __attribute__((noinline))
+void *alloc(privheap_t *handle, size_t bytes, size_t align, unsigned int flags)
 {
 	struct heap *heap = heap_lookup(handle);
 	int error;
@@ -128,9 +129,14 @@ static void *alloc(privheap_t *handle, size_t bytes, size_t align, unsigned int 
 	return p ? p : null(error);
 }
 
-void *privheap_alloc(privheap_t *heap, size_t bytes)
+void *privheap_alloc(privheap_t *handle, size_t bytes)
 {
-	return alloc(heap, bytes, LEAST_ALIGN, 0);
+	struct heap *heap = fast_lookup(handle);
+	void *p;
+
+	if (likely(heap && fast_alloc(heap, bytes, &p)))
+		return p;
+	return alloc(handle, bytes, LEAST_ALIGN, 0);
 }
 
 void *privheap_zalloc(privheap_t *heap, size_t bytes)
@@ -178,7 +184,8 @@ int privheap_realloc_inplace(privheap_t *heap, void *block, size_t bytes)
 	return resize("privheap_realloc_inplace", heap, block, bytes, HEAP_F_IN_PLACE) ? 0 : -1;
 }
 
-int privheap_free(privheap_t *handle, void *block)
+static __attribute__((noinline))
+int free_slow(privheap_t *handle, void *block)
 {
 	struct heap *heap;
 	enum heap_fault fault;
@@ -193,6 +200,15 @@ int privheap_free(privheap_t *handle, void *block)
 		return 0;
 	corruption_found("privheap_free", heap, block, fault);
 	return result(-EINVAL);
+}
+
+int privheap_free(privheap_t *handle, void *block)
+{
+	struct heap *heap = fast_lookup(handle);
+
+	if (likely(heap && fast_free(heap, block)))
+		return 0;
+	return free_slow(handle, block);
 }
 
 size_t privheap_usable_size(privheap_t *handle, const void *block)

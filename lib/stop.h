@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Stopping a heap: no other thread is inside a serialised operation on it, or starts one, until
+ * it is resumed. See stop.c.
+ *
+ * Not for heaps whose caller serialises. One thread at a time: heaplock.c sees to that.
+ */
+#ifndef PRIVHEAP_STOP_H
+#define PRIVHEAP_STOP_H
+
+#include "heap_internal.h"
+
+/* The calling thread goes on; others wait in their next operation. */
+void heap_stop(struct heap *heap);
+void heap_resume(struct heap *heap);
+
+/* Waits while another thread has stopped the heap; a signal handler that must not wait goes on. */
+void heap_pass_slow(struct heap *heap);
+
+static inline void heap_pass(struct heap *heap)
+{
+	if (unlikely(atomic_load_explicit(&heap->stopped, memory_order_relaxed)))
+		heap_pass_slow(heap);
+}
+
+/* heap_enter for an operation that a stopped heap does not let pass. */
+void heap_enter_passing(struct heap *heap);
+
+/*
+ * With the heap's lock held and the heap running: until heap_rejoin() nobody is inside a shard,
+ * and nobody gets inside without the lock.
+ */
+void heap_hush(struct heap *heap);
+void heap_rejoin(struct heap *heap);
+
+#endif
