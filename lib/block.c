@@ -157,7 +157,7 @@ static bool block_give_here(struct heap *heap, struct slab *slab, uint32_t i,
 	shard = shard_at(heap, owner);
 	if (!block_enter_shard(heap, shard))
 		return false;
-	here = atomic_load(&slab->owner) == owner;
+	here = atomic_load(&slab->local) == owner;
 	if (here && !group_give(group, i % 64))
 		*fault = HEAP_FREED;
 	block_leave_shard(heap, shard);

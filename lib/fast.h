@@ -43,10 +43,10 @@ static inline bool fast_free(struct heap *heap, void *p)
 {
 	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base), slack;
 	struct pagedir *map;
-	struct group *group;
 	struct page *chunk;
+	struct group *group;
 	struct slab *slab;
-	uint64_t product;
+	uint64_t i;
 
 	if (unlikely(offset >= FAST_LOAD(size_t, heap->reach)))
 		return false;
@@ -58,19 +58,16 @@ static inline bool fast_free(struct heap *heap, void *p)
 	if (unlikely((uintptr_t)slab & PAGE_KIND_MASK))
 		return false;
 	offset = (size_t)((uintptr_t)p - FAST_LOAD(uintptr_t, slab->base));
-	product = offset * slab->reciprocal;
-	if (unlikely(offset >= slab->bytes || (uint32_t)product >= slab->reciprocal))
+	i = offset * slab->reciprocal;
+	if (unlikely((uint32_t)i >= slab->reciprocal))
 		return false;
-	product >>= 32;
-	group = &slab->groups[product / 64];
-	slack = FAST_LOAD(uint16_t, group->slack[product % 64]);
-	if (slack && unlikely(!canary_intact(p, slab->size, slack, heap->canary)))
+	i >>= 32;
+	slack = FAST_LOAD(uint16_t, slab->slack[i]);
+	if (slack && unlikely(!canary_intact_fast(p, slab->size, slack, heap->canary)))
 		return false;
-	if (unlikely(!owned_give(heap, slab, group, product)))
-		return false;
-	if (unlikely(FAST_LOAD(uint16_t, slab->full)))
-		slab_freed_in_full(heap, slab);
-	return true;
+	/* Of 64 bytes for 64 blocks each. */
+	group = (struct group *)((char *)slab->groups + (i & ~(uint64_t)63));
+	return owned_give(heap, slab, group, i);
 }
 #else
 static inline struct heap *fast_lookup(const void *handle)

@@ -32,19 +32,23 @@ enum heap_mode {
 
 /* 64 blocks of a slab, see slab.h. */
 struct group {
-	alignas(16) _Atomic uint64_t avail;
+	alignas(64) _Atomic uint64_t avail;
 	_Atomic uint64_t freed;
 	_Atomic uint64_t remote;
 	_Atomic(char *) base;		/* of its first block */
-	_Atomic uint16_t slack[64];
+	_Atomic uint16_t *slack;	/* of its first block */
+	size_t size;			/* of a block */
+	uint64_t mask;			/* bits that stand for blocks */
 };
 
 struct slab {
 	_Atomic(char *) base;
+	_Atomic uint16_t *slack;	/* of all blocks: class size - requested */
+	uint64_t reciprocal;
+	_Atomic uint32_t local;		/* the owner, unless full: who may free from inside */
 	_Atomic uint32_t owner;		/* the shard, or SLAB_NOBODY */
-	uint32_t reciprocal;
-	uint32_t bytes;			/* blocks * size */
 	uint32_t size;			/* of a block */
+	uint32_t bytes;			/* blocks * size */
 	_Atomic uint16_t full;		/* 0, or on the full list: 1 + blocks freed since */
 	uint16_t wake;			/* so many freed: no longer full */
 	uint16_t count;			/* of groups */

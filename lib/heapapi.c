@@ -143,9 +143,11 @@ LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
 	struct heap *heap = fast_lookup(handle);
 	void *p;
 
-	if (likely(heap && !flags && fast_alloc(heap, bytes, &p)))
-		return p;
-	return alloc_slow(handle, flags, bytes, __builtin_return_address(0));
+	if (unlikely(!heap || flags))
+		return alloc_slow(handle, flags, bytes, __builtin_return_address(0));
+	if (unlikely(!fast_alloc(heap, bytes, &p)))
+		return alloc_slow(heap->base, 0, bytes, __builtin_return_address(0));
+	return p;
 }
 
 LPVOID HeapReAlloc(HANDLE handle, DWORD flags, LPVOID block, SIZE_T bytes)
@@ -196,9 +198,12 @@ BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
 {
 	struct heap *heap = fast_lookup(handle);
 
-	if (likely(heap && !flags && fast_free(heap, block)))
-		return TRUE;
-	return free_slow(handle, flags, block);
+
+	if (unlikely(!heap || flags))
+		return free_slow(handle, flags, block);
+	if (unlikely(!fast_free(heap, block)))
+		return free_slow(heap->base, 0, block);
+	return TRUE;
 }
 
 SIZE_T HeapSize(HANDLE handle, DWORD flags, LPCVOID block)

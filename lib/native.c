@@ -134,9 +134,9 @@ void *privheap_alloc(privheap_t *handle, size_t bytes)
 	struct heap *heap = fast_lookup(handle);
 	void *p;
 
-	if (likely(heap && fast_alloc(heap, bytes, &p)))
-		return p;
-	return alloc(handle, bytes, LEAST_ALIGN, 0);
+	if (unlikely(!heap))
+		return alloc(handle, bytes, LEAST_ALIGN, 0);
+	return likely(fast_alloc(heap, bytes, &p)) ? p : alloc(heap_handle(heap), bytes, LEAST_ALIGN, 0);
 }
 
 void *privheap_zalloc(privheap_t *heap, size_t bytes)
@@ -206,9 +206,9 @@ int privheap_free(privheap_t *handle, void *block)
 {
 	struct heap *heap = fast_lookup(handle);
 
-	if (likely(heap && fast_free(heap, block)))
-		return 0;
-	return free_slow(handle, block);
+	if (unlikely(!heap))
+		return free_slow(handle, block);
+	return likely(fast_free(heap, block)) ? 0 : free_slow(heap_handle(heap), block);
 }
 
 size_t privheap_usable_size(privheap_t *handle, const void *block)

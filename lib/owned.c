@@ -21,7 +21,8 @@ static_assert(offsetof(struct rseq, cpu_id) == 4 && offsetof(struct rseq, rseq_c
 	      "as the sequences have it");
 static_assert(RSEQ_SIG == 0x53053053, "as the sequences have it");
 static_assert(offsetof(struct shard, current) == 0, "as the sequences have it");
-static_assert(offsetof(struct group, avail) % 16 == 0 && sizeof(struct group) % 16 == 0 &&
+static_assert(sizeof(struct group) == 64, "blocks in a group, and bytes of one: see owned_give");
+static_assert(offsetof(struct group, avail) % 16 == 0 &&
 	      offsetof(struct group, freed) == offsetof(struct group, avail) + 8,
 	      "both are stored by one instruction");
 

@@ -37,8 +37,6 @@
 #endif
 
 #if OWNED
-#include <emmintrin.h>
-
 /* Where the area is, from the thread pointer; set before the first heap is known to anybody. */
 extern ptrdiff_t owned_area __attribute__((visibility("hidden")));
 
@@ -71,81 +69,67 @@ extern ptrdiff_t owned_area __attribute__((visibility("hidden")));
 	"jmp 3b\n"							\
 	".popsection\n"
 
-/* Loads this CPU's current group to t, its free blocks to seen, the first one's number to p. */
-#define OWNED_PICK							\
-	OWNED_GATE							\
-	"movq %c[shards](%[heap], %[t], 8), %[t]\n\t"			\
-	"movq (%[t], %[class], 8), %[t]\n\t"				\
-	"movq %c[avail](%[t]), %[seen]\n\t"				\
-	"testq %[seen], %[seen]\n\t"					\
-	"jnz 5f\n\t"							\
-	"movq %c[freed](%[t]), %[seen]\n\t"				\
-	"movq %c[remote](%[t]), %[p]\n\t"				\
-	"andq %[seen], %[p]\n\t"					\
-	"xorq %[p], %[seen]\n\t"					\
-	"jz %l[none]\n\t"						\
-	"movq %[seen], %%xmm0\n\t"					\
-	"movq %[p], %%xmm1\n\t"						\
-	"punpcklqdq %%xmm1, %%xmm0\n\t"					\
-	"movdqa %%xmm0, %c[avail](%[t])\n"				\
-	"5:\n\t"							\
-	"rep bsfq %[seen], %[p]\n\t"					\
-	"btrq %[p], %[seen]\n\t"
-
-#define OWNED_TAKE							\
-	"movq %[seen], %c[avail](%[t])\n"				\
-	OWNED_END
-
-#define OWNED_TAKE_OUTPUTS						\
-	[p] "=&r" (*(uintptr_t *)p), [seen] "=&r" (seen), [t] "=&r" (t)
-
-#define OWNED_TAKE_INPUTS						\
-	[area] "r" (owned_area), [heap] "r" (heap), [class] "r" (class),	\
-	[gate] "i" (offsetof(struct heap, gate)),			\
-	[shards] "i" (offsetof(struct heap, shards)),			\
-	[avail] "i" (offsetof(struct group, avail)),			\
-	[freed] "i" (offsetof(struct group, freed)),			\
-	[remote] "i" (offsetof(struct group, remote)),			\
-	[base] "i" (offsetof(struct group, base)),			\
-	[slacks] "i" (offsetof(struct group, slack))
-
 /*
  * *p = a block of this CPU's current group, sealed: its slack noted, its canary written. False:
  * none, or the gate is closed. When avail is empty all of freed becomes avail, by one store of
- * both; but not what is in remote too, because somebody freed it twice. Two versions, as a block
- * without slack has no canary, and registers are few.
+ * both; but not what is in remote too, because somebody freed it twice.
  */
 static inline bool owned_take(struct heap *heap, size_t class, size_t n, void **p)
 {
-	size_t size = class_sizes[class], slack = size - n, tail;
-	uint64_t seen, t;
+	uint64_t seen, t, slack, q;
 
-	if (!slack) {
-		__asm__ volatile goto(
-			OWNED_BEGIN
-			OWNED_PICK
-			"movw $0, %c[slacks](%[t], %[p], 2)\n\t"
-			"imulq %[size], %[p]\n\t"
-			"addq %c[base](%[t]), %[p]\n\t"
-			OWNED_TAKE
-			: OWNED_TAKE_OUTPUTS
-			: OWNED_TAKE_INPUTS, [size] "r" (size)
-			: "memory", "cc", "xmm0", "xmm1"
-			: none);
-		return true;
-	}
-	tail = size - (slack > 16 ? slack : 16);
 	__asm__ volatile goto(
 		OWNED_BEGIN
-		OWNED_PICK
-		"movw %w[slack], %c[slacks](%[t], %[p], 2)\n\t"
-		"imulq %[size], %[p]\n\t"
+		OWNED_GATE
+		"movq %c[shards](%[heap], %[t], 8), %[t]\n\t"
+		"movq (%[t], %[class], 8), %[t]\n\t"
+		"movq %c[avail](%[t]), %[seen]\n\t"
+		"testq %[seen], %[seen]\n\t"
+		"jnz 5f\n\t"
+		"movq %c[freed](%[t]), %[seen]\n\t"
+		"movq %c[remote](%[t]), %[p]\n\t"
+		"andq %[seen], %[p]\n\t"
+		"xorq %[p], %[seen]\n\t"
+		"jz %l[none]\n\t"
+		"movq %[seen], %%xmm0\n\t"
+		"movq %[p], %%xmm1\n\t"
+		"punpcklqdq %%xmm1, %%xmm0\n\t"
+		"movdqa %%xmm0, %c[avail](%[t])\n"
+		"5:\n\t"
+		"rep bsfq %[seen], %[p]\n\t"
+		"movq %c[slacks](%[t]), %[q]\n\t"
+		"movq %c[size](%[t]), %[slack]\n\t"
+		"btrq %[p], %[seen]\n\t"
+		"leaq (%[q], %[p], 2), %[q]\n\t"
+		"imulq %[slack], %[p]\n\t"
 		"addq %c[base](%[t]), %[p]\n\t"
-		"movdqu %[canary], (%[p], %[tail])\n\t"
-		OWNED_TAKE
-		: OWNED_TAKE_OUTPUTS
-		: OWNED_TAKE_INPUTS, [size] "r" (size), [slack] "r" (slack), [tail] "r" (tail),
-		  [canary] "x" (_mm_load_si128((const __m128i *)heap->canary))
+		"subq %[n], %[slack]\n\t"
+		"movw %w[slack], (%[q])\n\t"
+		"jz 6f\n\t"
+		/* q = bytes of the program among the 16 that are written: max(16, slack) - slack */
+		"movl $16, %k[q]\n\t"
+		"cmpq %[q], %[slack]\n\t"
+		"cmovaq %[slack], %[q]\n\t"
+		"subq %[slack], %[q]\n\t"
+		"movq %[p], %[slack]\n\t"
+		"subq %[q], %[slack]\n\t"
+		"movdqa %c[canary](%[heap]), %%xmm0\n\t"
+		"movdqu %%xmm0, (%[slack], %[n])\n"
+		"6:\n\t"
+		"movq %[seen], %c[avail](%[t])\n"
+		OWNED_END
+		: [p] "=&a" (*(uintptr_t *)p), [seen] "=&r" (seen), [t] "=&r" (t),
+		  [slack] "=&r" (slack), [q] "=&r" (q)
+		: [area] "r" (owned_area), [heap] "r" (heap), [class] "r" (class), [n] "r" (n),
+		  [gate] "i" (offsetof(struct heap, gate)),
+		  [canary] "i" (offsetof(struct heap, canary)),
+		  [shards] "i" (offsetof(struct heap, shards)),
+		  [avail] "i" (offsetof(struct group, avail)),
+		  [freed] "i" (offsetof(struct group, freed)),
+		  [remote] "i" (offsetof(struct group, remote)),
+		  [base] "i" (offsetof(struct group, base)),
+		  [slacks] "i" (offsetof(struct group, slack)),
+		  [size] "i" (offsetof(struct group, size))
 		: "memory", "cc", "xmm0", "xmm1"
 		: none);
 	return true;
@@ -161,7 +145,7 @@ static inline bool owned_give(struct heap *heap, struct slab *slab, struct group
 	__asm__ volatile goto(
 		OWNED_BEGIN
 		OWNED_GATE
-		"cmpl %c[owner](%[slab]), %k[t]\n\t"
+		"cmpl %c[local](%[slab]), %k[t]\n\t"
 		"jne %l[none]\n\t"
 		"movq %c[at_freed](%[group]), %[freed]\n\t"
 		"movq %c[avail](%[group]), %[t]\n\t"
@@ -176,7 +160,7 @@ static inline bool owned_give(struct heap *heap, struct slab *slab, struct group
 		: [area] "r" (owned_area), [heap] "r" (heap), [slab] "r" (slab),
 		  [group] "r" (group), [i] "r" (i),
 		  [gate] "i" (offsetof(struct heap, gate)),
-		  [owner] "i" (offsetof(struct slab, owner)),
+		  [local] "i" (offsetof(struct slab, local)),
 		  [avail] "i" (offsetof(struct group, avail)),
 		  [at_freed] "i" (offsetof(struct group, freed)),
 		  [remote] "i" (offsetof(struct group, remote))

@@ -14,14 +14,16 @@
  * When space runs short, slab_reveal() makes it known at the first one.
  *
  * A full slab and its freers must not miss each other. The one that retires it does
- *     full = 1;  then looks at the bits,
- * the one that frees does
+ *     local = nobody;  full = 1;  waits until who was inside has left;  looks at the bits,
+ * the one that frees from inside the shard does
+ *     looks at local;  sets a bit,
+ * and from outside
  *     sets a bit;  then looks at full.
- * From outside the shard the bit is set by an atomic operation, and full is, too: at least one
- * sees what the other did. From inside the bit is set by a plain store. Then the retirer, after
- * full = 1, is sure only if everybody who was inside has left: it is on the shard's CPU itself, so
- * nobody else is in a sequence there, or it calls shard_quiesce(). So either the slab is not
- * retired after all, or the free is counted in .full, and with the count the slab comes back.
+ * Who frees from inside is seen by the retirer, or finds that it has to do it from outside. There
+ * the bit and full are set by atomic operations, so at least one sees what the other did. The
+ * retirer has not to wait if it is on the shard's CPU itself: nobody else is in a sequence there.
+ * So either the slab is not retired after all, or the free is counted in .full, and with the
+ * count the slab comes back.
  * .full is only counted up from above 0: 0 is left for 1, and reached, under the lock alone. The
  * same argument, with .eager for .full, holds for slab_reveal().
  */
@@ -33,6 +35,12 @@
 static struct class_state *slab_state(struct heap *heap, const struct slab *slab)
 {
 	return &heap->classes[slab->class];
+}
+
+static void slab_set_owner(struct slab *slab, uint32_t shard)
+{
+	atomic_store(&slab->owner, shard);
+	atomic_store(&slab->local, shard);
 }
 
 static struct slab **slab_partial(struct heap *heap, const struct slab *slab)
@@ -70,7 +78,7 @@ bool slab_any_free(const struct slab *slab)
 /* Moves what others freed to where it is given out, unless this thread is on another CPU. */
 static void group_fold(struct heap *heap, uint32_t shard, struct group *group)
 {
-	uint64_t remote = atomic_load(&group->remote), both;
+	uint64_t remote = atomic_load(&group->remote) & group->mask, both;
 
 	if (!remote)
 		return;
@@ -105,10 +113,12 @@ static void slab_settle(struct heap *heap, const struct slab *slab)
 
 bool slab_retire(struct heap *heap, struct slab *slab)
 {
+	atomic_store(&slab->local, SLAB_NOBODY);
 	atomic_exchange(&slab->full, 1);
 	slab_settle(heap, slab);
 	if (slab_any_free(slab)) {
 		atomic_store(&slab->full, 0);
+		atomic_store(&slab->local, slab->owner);
 		return false;
 	}
 	slab_push(&slab_state(heap, slab)->full, slab);
@@ -119,6 +129,7 @@ bool slab_retire(struct heap *heap, struct slab *slab)
 static void slab_return(struct heap *heap, struct slab *slab)
 {
 	atomic_store(&slab->full, 0);
+	atomic_store(&slab->local, slab->owner);
 	slab_unlink(&slab_state(heap, slab)->full, slab);
 	slab_push(slab_partial(heap, slab), slab);
 }
@@ -158,14 +169,6 @@ void slab_reveal(struct heap *heap, unsigned int class)
 	}
 }
 
-/* Bits of group i that stand for blocks. */
-static uint64_t slab_mask(const struct slab *slab, unsigned int i)
-{
-	uint32_t blocks = slab_blocks(slab);
-
-	return i + 1 < slab->count || blocks % 64 == 0 ? ~0ULL : (1ULL << blocks % 64) - 1;
-}
-
 static struct slab *slab_spare(struct class_state *state, unsigned int level)
 {
 	struct slab **link = &state->spare, *slab;
@@ -179,32 +182,34 @@ static struct slab *slab_spare(struct class_state *state, unsigned int level)
 	return NULL;
 }
 
-/* The last group has only as much slack as it has blocks. */
-static size_t slab_record_bytes(uint32_t blocks)
-{
-	uint32_t full = (blocks - 1) / 64;
-
-	return sizeof(struct slab) + full * sizeof(struct group) + offsetof(struct group, slack) +
-	       (((blocks - full * 64) * sizeof(uint16_t) + 15) & ~(size_t)15);
-}
-
 static struct slab *slab_record(struct heap *heap, unsigned int class, unsigned int level,
 				int *error)
 {
 	struct slab *slab = slab_spare(&heap->classes[class], level);
-	uint32_t size = class_sizes[class], blocks;
+	uint32_t size = class_sizes[class], blocks, count;
 
 	if (slab)
 		return slab;
 	blocks = (uint32_t)SLAB_LEVEL_BYTES(level) / size;
-	slab = heap_meta_alloc(heap, slab_record_bytes(blocks), error);
+	count = (blocks + 63) / 64;
+	slab = heap_meta_alloc(heap, sizeof(*slab) + count * sizeof(slab->groups[0]) +
+			       blocks * sizeof(slab->slack[0]), error);
 	if (!slab)
 		return NULL;
-	slab->owner = SLAB_NOBODY;
+	slab_set_owner(slab, SLAB_NOBODY);
 	slab->size = size;
 	slab->reciprocal = class_reciprocals[class];
 	slab->bytes = blocks * size;
-	slab->count = (uint16_t)((blocks + 63) / 64);
+	slab->count = (uint16_t)count;
+	slab->slack = (_Atomic uint16_t *)&slab->groups[count];
+	for (uint32_t i = 0; i < count; i++) {
+		struct group *group = &slab->groups[i];
+
+		group->slack = slab->slack + (size_t)i * 64;
+		group->size = size;
+		group->mask = i + 1 < count || blocks % 64 == 0 ? ~0ULL :
+			      (1ULL << blocks % 64) - 1;
+	}
 	slab->wake = (uint16_t)(blocks < 32 ? 1 : blocks / 16);
 	slab->class = (uint8_t)class;
 	slab->level = (uint8_t)level;
@@ -233,10 +238,10 @@ struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, un
 
 		atomic_store_explicit(&group->base, base + (size_t)i * 64 * slab->size,
 				      memory_order_relaxed);
-		atomic_store_explicit(&group->remote, 0, memory_order_relaxed);
-		atomic_store_explicit(&group->avail, slab_mask(slab, i), memory_order_release);
+		atomic_store_explicit(&group->remote, ~group->mask, memory_order_relaxed);
+		atomic_store_explicit(&group->avail, group->mask, memory_order_release);
 	}
-	atomic_store_explicit(&slab->owner, shard, memory_order_release);
+	slab_set_owner(slab, shard);
 	for (size_t i = 0; i < pages; i++)
 		page_set_slab(heap_page(heap, at + i), slab);
 	heap->classes[class].slabs++;
@@ -276,17 +281,17 @@ void slab_adopt(struct heap *heap, struct slab *slab, uint32_t shard)
 	if (old == shard)
 		return;
 	if (old != SLAB_NOBODY) {
-		atomic_store(&slab->owner, SLAB_NOBODY);
+		slab_set_owner(slab, SLAB_NOBODY);
 		shard_quiesce(heap, old);
 		slab_merge(slab);
 	}
-	atomic_store(&slab->owner, shard);
+	slab_set_owner(slab, shard);
 }
 
 static bool slab_all_free(const struct slab *slab)
 {
 	for (unsigned int i = 0; i < slab->count; i++)
-		if (group_free(&slab->groups[i]) != slab_mask(slab, i))
+		if (group_free(&slab->groups[i]) != slab->groups[i].mask)
 			return false;
 	return true;
 }
@@ -347,7 +352,7 @@ static bool slab_sweep_shard(struct heap *heap, uint32_t i)
 	for (unsigned int class = 0; class < CLASSES; class++)
 		slab_pick(heap, shard, class, &picked);
 	for (slab = picked; slab; slab = slab->next)
-		atomic_store(&slab->owner, SLAB_NOBODY);
+		slab_set_owner(slab, SLAB_NOBODY);
 	if (picked)
 		shard_quiesce(heap, i);
 	for (slab = picked; slab; slab = next) {
@@ -357,7 +362,7 @@ static bool slab_sweep_shard(struct heap *heap, uint32_t i)
 			slab_release(heap, slab);
 			any = true;
 		} else {
-			atomic_store(&slab->owner, i);
+			slab_set_owner(slab, i);
 			slab_push(&shard->partial[slab->class], slab);
 		}
 	}

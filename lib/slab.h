@@ -2,18 +2,19 @@
 /*
  * A slab: a run of pages cut into blocks of one class. Its record is in the side region:
  *
- *   | struct slab | group 0 | group 1 | … |		a group: 64 blocks
+ *   | struct slab | group 0 | group 1 | … | slack of block 0, 1, 2 … |		a group: 64 blocks
  *
  *   group  avail  ▸ bits of free blocks, to be given out next     ─┐ a block is free if its bit is
  *          freed  ▸ bits of free blocks, becomes avail when that   │ set in one of the three, and
  *                   is empty                                       │ is being given back if it is
  *          remote ▸ bits of blocks that others have freed         ─┘ set in two
- *          slack[64]  class size - requested, of live blocks
+ *   slack  class size - requested, of live blocks
  *
  * Two words, avail and freed, because a program that frees a block and allocates the next one
  * would else wait each time for its own store to the one word to come back.
  *
- * A slab belongs to a shard. avail and freed are written by one at a time who is inside the shard
+ * Bits beyond the last block are always set in remote, so that the end of a slab, too short for
+ * a block, cannot be freed. A slab belongs to a shard. avail and freed are written by one at a time who is inside the shard
  * (shard.h says how one gets inside), remote by anyone by an atomic operation. The owner folds it:
  * first the bits are set in avail, then cleared in remote, so a free block is told as free at any
  * moment, and is given out only when it is in one place. Folding is done under the heap's lock.
@@ -60,25 +61,30 @@ static inline struct group *slab_group(const struct slab *slab, uint32_t i)
 
 static inline size_t slab_slack(const struct slab *slab, uint32_t i)
 {
-	return atomic_load_explicit(&slab_group(slab, i)->slack[i % 64], memory_order_relaxed);
+	return atomic_load_explicit(&slab->slack[i], memory_order_relaxed);
 }
 
 static inline void slab_set_slack(struct slab *slab, uint32_t i, size_t slack)
 {
-	atomic_store_explicit(&slab_group(slab, i)->slack[i % 64], (uint16_t)slack,
+	atomic_store_explicit(&slab->slack[i], (uint16_t)slack,
 			      memory_order_relaxed);
 }
 
 /*
- * The free blocks of a group. In this order, for those who look from outside the shard: a bit
- * only moves to the left.
+ * What cannot be freed: free blocks, and bits beyond the last block. In this order, for those who
+ * look from outside the shard: a bit only moves from the first two to the last.
  */
-static inline uint64_t group_free(const struct group *group)
+static inline uint64_t group_unused(const struct group *group)
 {
 	uint64_t bits = atomic_load_explicit(&group->remote, memory_order_acquire);
 
 	bits |= atomic_load_explicit(&group->freed, memory_order_acquire);
 	return bits | atomic_load_explicit(&group->avail, memory_order_acquire);
+}
+
+static inline uint64_t group_free(const struct group *group)
+{
+	return group_unused(group) & group->mask;
 }
 
 static inline bool slab_is_free(const struct slab *slab, uint32_t i)
@@ -117,7 +123,7 @@ static inline bool group_give(struct group *group, unsigned int i)
 {
 	uint64_t bit = 1ULL << i, freed;
 
-	if (unlikely(group_free(group) & bit))
+	if (unlikely(group_unused(group) & bit))
 		return false;
 	freed = atomic_load_explicit(&group->freed, memory_order_relaxed);
 	atomic_store_explicit(&group->freed, freed | bit, memory_order_release);
@@ -129,7 +135,7 @@ static inline bool group_give_remote(struct group *group, unsigned int i)
 {
 	uint64_t bit = 1ULL << i;
 
-	return !(group_free(group) & bit) && !(atomic_fetch_or(&group->remote, bit) & bit);
+	return !(group_unused(group) & bit) && !(atomic_fetch_or(&group->remote, bit) & bit);
 }
 
 /* Which block p is. Anything but HEAP_OK: it is none that is live. */
@@ -141,7 +147,7 @@ static inline enum heap_fault slab_find(const struct slab *slab, const void *p, 
 	if (unlikely(offset >= slab->bytes))
 		return HEAP_INTERIOR;	/* the unused end of the slab */
 	if (unlikely((uint32_t)product >= slab->reciprocal))
-		return HEAP_INTERIOR;
+		return HEAP_INTERIOR;	/* a remainder, see classes.h */
 	*i = (uint32_t)(product >> 32);
 	return unlikely(slab_is_free(slab, *i)) ? HEAP_FREED : HEAP_OK;
 }

@@ -229,8 +229,13 @@ enum heap_fault slab_validate(const struct heap *heap, const struct slab *slab, 
 	*bad = slab_base(slab);
 	if (slab->class >= CLASSES || slab->size != class_sizes[slab->class])
 		return HEAP_METADATA;
-	if (blocks % 64 && group_free(&slab->groups[slab->count - 1]) >> blocks % 64)
-		return HEAP_METADATA;
+	for (uint32_t i = 0; i < slab->count; i++) {
+		const struct group *group = &slab->groups[i];
+
+		if (group->base != slab_base(slab) + (size_t)i * 64 * slab->size ||
+		    (group->avail | group->freed) & ~group->mask)
+			return HEAP_METADATA;
+	}
 	for (uint32_t i = 0; i < blocks; i++) {
 		*bad = slab_base(slab) + (size_t)i * slab->size;
 		if (slab_is_free(slab, i))
