@@ -49,10 +49,8 @@ static void *block_alloc_locked(struct heap *heap, unsigned int class, size_t n,
 	bool borrow;
 	void *p;
 
-	if (flags & HEAP_F_NO_SERIALIZE)
-		heap_enter(heap);
-	else
-		heap_enter_passing(heap);
+	if (!heap_enter_call(heap, flags))
+		return NULL;
 	/* A CPU that came after the heap was made has no shard: its threads work on another's. */
 	borrow = heap->mode == HEAP_OWNED && !heap->quiet && owned_cpu() >= heap->shard_count;
 	if (borrow)
@@ -176,11 +174,7 @@ static enum heap_fault block_give(struct heap *heap, struct slab *slab, uint32_t
 	if (slab_is_free(slab, i))
 		return HEAP_FREED;
 	/* With the lock, so that nobody stops the heap meanwhile. A signal handler cannot wait. */
-	locked = !heap_would_hang(heap);
-	if (locked && flags & HEAP_F_NO_SERIALIZE)
-		heap_enter(heap);
-	else if (locked)
-		heap_enter_passing(heap);
+	locked = heap_enter_call(heap, flags);
 	fault = group_give_remote(slab_group(slab, i), i % 64) ? HEAP_OK : HEAP_FREED;
 	if (locked)
 		heap_leave(heap);
@@ -216,7 +210,7 @@ static enum heap_fault block_free(struct heap *heap, void *p, unsigned int flags
 	tag = page_tag(heap_page(heap, offset >> PAGE_SHIFT));
 	if (likely(page_kind(tag) == PAGE_SLAB))
 		return block_free_small(heap, page_slab(tag), p, flags);
-	return large_free(heap, p);
+	return large_free(heap, p, flags);
 }
 
 enum heap_fault heap_free_unserialised(struct heap *heap, void *p)
@@ -269,12 +263,10 @@ enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size)
 static void block_resize_small(struct heap *heap, struct slab *slab, uint32_t i, void *p,
 			       size_t old, size_t n, unsigned int flags)
 {
-	bool locked = !heap_would_hang(heap);
+	bool locked = heap_enter_call(heap, flags);
 
 	if (flags & HEAP_F_ZERO && n > old)
 		memset((char *)p + old, 0, n - old);
-	if (locked)
-		heap_enter(heap);
 	canary_put(p, slab->size, slab->size - n, heap->canary);
 	slab_set_slack(slab, i, slab->size - n);
 	if (locked)
@@ -284,13 +276,14 @@ static void block_resize_small(struct heap *heap, struct slab *slab, uint32_t i,
 static void *block_move(struct heap *heap, void *p, size_t old, size_t n, unsigned int flags,
 			int *error)
 {
-	/* Whoever stops the heap from here on waits for neither half: see heap_stop. */
-	void *new = heap_alloc(heap, n, 16, flags | HEAP_F_NO_SERIALIZE, error);
+	void *new = heap_alloc(heap, n, 16, flags, error);
 
 	if (!new)
 		return NULL;
 	memcpy(new, p, old < n ? old : n);
-	heap_free_unserialised(heap, p);
+	if (!(flags & HEAP_F_NO_SERIALIZE))
+		heap_pass(heap);
+	block_free(heap, p, flags);
 	return new;
 }
 

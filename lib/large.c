@@ -8,6 +8,7 @@
 #include "large.h"
 #include "run.h"
 #include "slab.h"
+#include "stop.h"
 
 #define POPULATE_LIMIT	((size_t)1 << 20)	/* from here on resident on touch */
 
@@ -42,14 +43,22 @@ static void large_finish(struct heap *heap, char *p, size_t pages, size_t old, s
 {
 	char *end = heap->base + (fresh << PAGE_SHIFT);
 	size_t bytes = pages << PAGE_SHIFT;
+	struct page *page;
+	bool locked;
 
 	if (end > p + n)
 		end = p + n;
 	if (flags & HEAP_F_ZERO && end > p + old)
 		memset(p + old, 0, (size_t)(end - p) - old);
-	if (bytes > n)
-		canary_put(p, bytes, bytes - n, heap->canary);
-	large_set_slack(heap_page(heap, large_page(heap, p)), bytes - n);
+	if (bytes == n)
+		return;
+	canary_put(p, bytes, bytes - n, heap->canary);
+	locked = heap_enter_call(heap, flags);
+	page = heap_page(heap, large_page(heap, p));
+	if (page)
+		large_set_slack(page, bytes - n);
+	if (locked)
+		heap_leave(heap);
 }
 
 static size_t large_take(struct heap *heap, size_t pages, size_t align, size_t *fresh, int *error)
@@ -75,7 +84,10 @@ void *large_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags,
 	size_t pages = large_pages(n), fresh, at;
 	char *p;
 
-	heap_enter(heap);
+	if (!heap_enter_call(heap, flags)) {
+		*error = -ENOMEM;
+		return NULL;
+	}
 	at = large_take(heap, pages, align > PAGE_BYTES ? align >> PAGE_SHIFT : 1, &fresh, error);
 	heap_leave(heap);
 	if (at == RUN_NONE)
@@ -116,13 +128,13 @@ bool large_intact(struct heap *heap, size_t head)
 					   heap->canary);
 }
 
-enum heap_fault large_free(struct heap *heap, void *p)
+enum heap_fault large_free(struct heap *heap, void *p, unsigned int flags)
 {
 	size_t page = large_page(heap, p);
 	enum heap_fault fault;
 
 	/* A signal handler that may not wait: the block is lost until the heap is destroyed. */
-	if (!heap_enter_safely(heap))
+	if (!heap_enter_call(heap, flags))
 		return HEAP_OK;
 	fault = large_check(heap, p);
 	if (fault == HEAP_OK && !large_intact(heap, page))
@@ -170,7 +182,7 @@ enum heap_fault large_resize(struct heap *heap, void *p, size_t n, unsigned int 
 
 	*out = NULL;
 	*old = 0;
-	if (!heap_enter_safely(heap))
+	if (!heap_enter_call(heap, flags))
 		return HEAP_OK;
 	fault = large_check(heap, p);
 	if (fault == HEAP_OK && !large_intact(heap, at))

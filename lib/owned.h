@@ -28,8 +28,15 @@
 #include "heap_internal.h"
 #include "process.h"
 
+/* The thread sanitizer sees no sequences: it would take their stores for races. */
 #if defined(__SANITIZE_THREAD__)
 #define OWNED 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define OWNED 0
+#endif
+#endif
+#ifdef OWNED
 #elif defined(__x86_64__) && __has_include(<sys/rseq.h>)
 #define OWNED 1
 #else

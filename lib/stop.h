@@ -23,8 +23,20 @@ static inline void heap_pass(struct heap *heap)
 		heap_pass_slow(heap);
 }
 
-/* heap_enter for an operation that a stopped heap does not let pass. */
+/* heap_enter for an operation that does not pass a stopped heap. */
 void heap_enter_passing(struct heap *heap);
+
+/* heap_enter_safely for an operation with these flags of the call. */
+static inline bool heap_enter_call(struct heap *heap, unsigned int flags)
+{
+	if (heap_would_hang(heap))
+		return lock_try(&heap->lock);
+	if (flags & HEAP_F_NO_SERIALIZE)
+		heap_enter(heap);
+	else
+		heap_enter_passing(heap);
+	return true;
+}
 
 /*
  * With the heap's lock held and the heap running: until heap_rejoin() nobody is inside a shard,
