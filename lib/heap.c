@@ -103,6 +103,8 @@ static uint32_t heap_cpus(struct process *process)
 static enum heap_mode heap_mode(const struct heap_attr *attr, size_t maximum,
 				struct process *process, uint32_t *shards)
 {
+	/* Asked for every heap: the fast path of any wants the area known. */
+	bool owned = owned_possible(process);
 	uint32_t cpus = heap_cpus(process);
 
 	*shards = 1;
@@ -111,7 +113,7 @@ static enum heap_mode heap_mode(const struct heap_attr *attr, size_t maximum,
 	if (maximum < 4 * MIB || maximum < cpus * ROOM_PER_CPU)
 		return HEAP_SHARED;
 	*shards = cpus;
-	if (cpus <= HEAP_CPUS && owned_possible(process))
+	if (cpus <= HEAP_CPUS && owned)
 		return HEAP_OWNED;
 	*shards = cpus < HEAP_SHARDS ? cpus : HEAP_SHARDS;
 	return HEAP_SHARED;
