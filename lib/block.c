@@ -2,7 +2,7 @@
 /*
  * A block's way in and out.
  *
- *   heap_alloc ─ small ─▶ a bit of the shard's current slab ─ none ─▶ slab_alloc_slow
+ *   heap_alloc ─ small ─▶ a bit of the shard's current group ─ none ─▶ slab_alloc_slow
  *              └ large ─▶ a run of pages
  *   heap_free ─▶ page map ─ SLAB ──▶ which block, live?, canary ─▶ set its bit
  *                         ├ LARGE ─▶ canary ─▶ run_free
@@ -13,7 +13,6 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "annotate.h"
 #include "check.h"
 #include "large.h"
 #include "shard.h"
@@ -44,6 +43,26 @@ static int block_error(int error)
 	return error == -EDQUOT ? EDQUOT : ENOMEM;
 }
 
+/* A small block, with the heap's lock. */
+static void *block_alloc_locked(struct heap *heap, unsigned int class, size_t n, size_t align,
+				unsigned int flags, int *reason)
+{
+	bool borrow;
+	void *p;
+
+	if (!heap_enter_call(heap, flags))
+		return NULL;
+	/* A CPU that came after the heap was made has no shard: its threads work on another's. */
+	borrow = heap->mode == HEAP_OWNED && !heap->quiet && owned_cpu() >= heap->shard_count;
+	if (borrow)
+		heap_hush(heap);
+	p = slab_alloc_slow(heap, class, n, align, reason);
+	if (borrow)
+		heap_rejoin(heap);
+	heap_leave(heap);
+	return p;
+}
+
 static __attribute__((noinline))
 void *block_alloc_slow(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error)
 {
@@ -56,11 +75,8 @@ void *block_alloc_slow(struct heap *heap, size_t n, size_t align, unsigned int f
 		return NULL;
 	if (heap->check)
 		return check_alloc(heap, n, align, flags, error);
-	if (class < CLASSES) {
-		heap_enter(heap);
-		p = slab_alloc_slow(heap, class, n, align, &reason);
-		heap_leave(heap);
-	}
+	if (class < CLASSES)
+		p = block_alloc_locked(heap, class, n, align, flags, &reason);
 	if (p && flags & HEAP_F_ZERO)
 		memset(p, 0, n);
 	if (!p)
@@ -70,19 +86,51 @@ void *block_alloc_slow(struct heap *heap, size_t n, size_t align, unsigned int f
 	return p;
 }
 
-void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error)
+/* True once inside. False: a signal handler that must not wait, or the heap is stopped. */
+static bool block_enter_shard(struct heap *heap, struct shard *shard)
+{
+	if (heap_exclusive(heap))
+		return true;
+	if (!lock_any_held())
+		lock_take(&shard->lock);
+	else if (!lock_try(&shard->lock))
+		return false;
+	if (likely(!heap->quiet))
+		return true;
+	lock_drop(&shard->lock);
+	return false;
+}
+
+static void block_leave_shard(struct heap *heap, struct shard *shard)
+{
+	if (!heap_exclusive(heap))
+		lock_drop(&shard->lock);
+}
+
+/* From the current group, if there is one with a free block. */
+static void *block_alloc_current(struct heap *heap, unsigned int class, size_t n)
 {
 	struct shard *shard;
-	struct slab *slab;
+	void *p;
+
+	if (heap->mode == HEAP_OWNED)
+		return owned_take(heap, class, n, &p) ? p : NULL;
+	shard = shard_at(heap, shard_hint(heap));
+	if (shard == &shard_none || !block_enter_shard(heap, shard))
+		return NULL;
+	p = group_take(shard_current(shard, class), class, n, heap->canary);
+	block_leave_shard(heap, shard);
+	return p;
+}
+
+void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error)
+{
 	void *p;
 
 	if (!(flags & HEAP_F_NO_SERIALIZE))
 		heap_pass(heap);
-	if (likely(n < heap->fast_limit && align <= 16)) {
-		shard = shard_get(heap);
-		slab = shard ? atomic_load_explicit(&shard->current[class_of(n)],
-						    memory_order_acquire) : NULL;
-		p = slab ? slab_alloc(heap, slab, n) : NULL;
+	if (likely(n <= heap->slab_limit && align <= 16 && !heap->check)) {
+		p = block_alloc_current(heap, class_of(n), n);
 		if (likely(p)) {
 			if (flags & HEAP_F_ZERO)
 				memset(p, 0, n);
@@ -92,7 +140,52 @@ void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, 
 	return block_alloc_slow(heap, n, align, flags, error);
 }
 
-static inline enum heap_fault block_free_small(struct heap *heap, struct slab *slab, void *p)
+/* Inside its shard, if this thread can be there without waiting long. */
+static bool block_give_here(struct heap *heap, struct slab *slab, uint32_t i,
+			    enum heap_fault *fault)
+{
+	struct group *group = slab_group(slab, i);
+	struct shard *shard;
+	uint32_t owner;
+	bool here;
+
+	*fault = HEAP_OK;
+	if (heap->mode == HEAP_OWNED)
+		return owned_give(heap, slab, group, i) || owned_give_remote(heap, group, i);
+	owner = atomic_load(&slab->owner);
+	if (owner != shard_hint(heap))
+		return false;
+	shard = shard_at(heap, owner);
+	if (!block_enter_shard(heap, shard))
+		return false;
+	here = atomic_load(&slab->local) == owner;
+	if (here && !group_give(group, i % 64))
+		*fault = HEAP_FREED;
+	block_leave_shard(heap, shard);
+	return here;
+}
+
+/* Whichever way. The slab is live, the block was a moment ago. */
+static enum heap_fault block_give(struct heap *heap, struct slab *slab, uint32_t i,
+				  unsigned int flags)
+{
+	enum heap_fault fault;
+	bool locked;
+
+	if (likely(block_give_here(heap, slab, i, &fault)))
+		return fault;
+	if (slab_is_free(slab, i))
+		return HEAP_FREED;
+	/* With the lock, so that nobody stops the heap meanwhile. A signal handler cannot wait. */
+	locked = heap_enter_call(heap, flags);
+	fault = group_give_remote(slab_group(slab, i), i % 64) ? HEAP_OK : HEAP_FREED;
+	if (locked)
+		heap_leave(heap);
+	return fault;
+}
+
+static enum heap_fault block_free_small(struct heap *heap, struct slab *slab, void *p,
+					unsigned int flags)
 {
 	enum heap_fault fault;
 	size_t slack;
@@ -102,38 +195,38 @@ static inline enum heap_fault block_free_small(struct heap *heap, struct slab *s
 	if (unlikely(fault != HEAP_OK))
 		return fault;
 	slack = slab_slack(slab, i);
-	if (unlikely(!canary_intact(p, slab->size, slack, heap->canary)))
+	if (slack && unlikely(!canary_intact(p, slab->size, slack, heap->canary)))
 		return HEAP_OVERRUN;
-	slab_set_slack(slab, i, 0);
-	if (unlikely(!slab_give(slab, i, heap->exclusive)))
-		return HEAP_FREED;
-	if (unlikely(atomic_load(&slab->full)))
+	fault = block_give(heap, slab, i, flags);
+	if (fault == HEAP_OK && unlikely(atomic_load(&slab->full)))
 		slab_freed_in_full(heap, slab);
-	return HEAP_OK;
+	return fault;
 }
 
-static __attribute__((noinline)) enum heap_fault block_free_slow(struct heap *heap, void *p)
-{
-	return heap->check ? check_free(heap, p) : HEAP_FOREIGN;
-}
-
-enum heap_fault heap_free_unserialised(struct heap *heap, void *p)
+static enum heap_fault block_free(struct heap *heap, void *p, unsigned int flags)
 {
 	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
 	uint64_t tag;
 
-	if (unlikely(offset >= heap->fast_maximum))
-		return block_free_slow(heap, p);
+	if (unlikely(heap->check))
+		return check_free(heap, p, flags);
+	if (unlikely(offset >= heap->maximum))
+		return HEAP_FOREIGN;
 	tag = page_tag(heap_page(heap, offset >> PAGE_SHIFT));
 	if (likely(page_kind(tag) == PAGE_SLAB))
-		return block_free_small(heap, page_slab(tag), p);
-	return large_free(heap, p);
+		return block_free_small(heap, page_slab(tag), p, flags);
+	return large_free(heap, p, flags);
+}
+
+enum heap_fault heap_free_unserialised(struct heap *heap, void *p)
+{
+	return block_free(heap, p, HEAP_F_NO_SERIALIZE);
 }
 
 enum heap_fault heap_free(struct heap *heap, void *p)
 {
 	heap_pass(heap);
-	return heap_free_unserialised(heap, p);
+	return block_free(heap, p, 0);
 }
 
 /* What p is. For HEAP_OK *slab and *i are filled for a small block, *slab is NULL for a large. */
@@ -170,27 +263,34 @@ enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size)
 	return HEAP_OK;
 }
 
-/* Slack 0 first and last the new one: in between, whoever validates has nothing to check. */
+/*
+ * With the lock, as nobody may see canary and slack disagree; a signal handler that cannot wait
+ * does without.
+ */
 static void block_resize_small(struct heap *heap, struct slab *slab, uint32_t i, void *p,
 			       size_t old, size_t n, unsigned int flags)
 {
-	slab_set_slack(slab, i, 0);
+	bool locked = heap_enter_call(heap, flags);
+
 	if (flags & HEAP_F_ZERO && n > old)
 		memset((char *)p + old, 0, n - old);
 	canary_put(p, slab->size, slab->size - n, heap->canary);
 	slab_set_slack(slab, i, slab->size - n);
+	if (locked)
+		heap_leave(heap);
 }
 
 static void *block_move(struct heap *heap, void *p, size_t old, size_t n, unsigned int flags,
 			int *error)
 {
-	/* Whoever stops the heap from here on waits for neither half: see heap_stop. */
-	void *new = heap_alloc(heap, n, 16, flags | HEAP_F_NO_SERIALIZE, error);
+	void *new = heap_alloc(heap, n, 16, flags, error);
 
 	if (!new)
 		return NULL;
 	memcpy(new, p, old < n ? old : n);
-	heap_free_unserialised(heap, p);
+	if (!(flags & HEAP_F_NO_SERIALIZE))
+		heap_pass(heap);
+	block_free(heap, p, flags);
 	return new;
 }
 
@@ -202,10 +302,10 @@ enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int 
 	size_t old, slack;
 	uint32_t i;
 
-	if (!(flags & HEAP_F_NO_SERIALIZE))
-		heap_pass(heap);
 	*out = NULL;
 	*error = ENOMEM;
+	if (!(flags & HEAP_F_NO_SERIALIZE))
+		heap_pass(heap);
 	if (heap->check)
 		return heap_would_hang(heap) ? HEAP_OK :
 		       check_realloc(heap, p, n, flags, out, error);

@@ -67,4 +67,21 @@ static inline bool canary_intact(const void *p, size_t size, size_t slack,
 	return (((word[0] ^ pattern[0]) & mask[0]) | ((word[1] ^ pattern[1]) & mask[1])) == 0;
 }
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+
+/* The same in fewer instructions, for a slack that is not 0. */
+static inline bool canary_intact_fast(const void *p, size_t size, size_t slack,
+				      const uint64_t pattern[2])
+{
+	size_t reach = slack > 16 ? slack : 16;
+	__m128i seen = _mm_loadu_si128((const __m128i *)((const char *)p + size - reach));
+	__m128i same = _mm_cmpeq_epi8(seen, _mm_load_si128((const __m128i *)pattern));
+	unsigned int differ = (unsigned int)_mm_movemask_epi8(same) ^ 0xffff;
+
+	/* The first reach - slack bytes are the program's. */
+	return differ >> (reach - slack) == 0;
+}
+#endif
+
 #endif

@@ -24,6 +24,7 @@
 #include "hold.h"
 #include "large.h"
 #include "slab.h"
+#include "stop.h"
 
 #define CHECK_NEW	0xBAADF00DU
 #define CHECK_FREED	0xFEEEFEEEU
@@ -55,7 +56,7 @@ unsigned int check_wanted(void)
 	const char *mode = secure_getenv("PRIVHEAP_CHECK");
 
 	if (mode ? strcmp(mode, "full") == 0 : annotate_any())
-		return HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE;
+		return HEAP_F_CHECK;
 	return 0;
 }
 
@@ -64,7 +65,7 @@ int check_init(struct heap *heap)
 	struct check *check;
 	int error = 0;
 
-	if (!(heap->flags & (HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)))
+	if (!(heap->flags & HEAP_F_CHECK))
 		return 0;
 	check = heap_meta_alloc(heap, sizeof(*check), &error);
 	if (!check)
@@ -76,8 +77,7 @@ int check_init(struct heap *heap)
 	memset(heap->canary, heap->canary[0] & 0xff ? (int)(heap->canary[0] & 0xff) : 0xab,
 	       sizeof(heap->canary));
 	heap->check = check;
-	heap->fast_limit = 0;
-	heap->fast_maximum = 0;
+	atomic_store(&heap->reach, 0);
 	annotate_pool(heap->base);
 	guard_install();
 	return 0;
@@ -258,9 +258,9 @@ void check_slab_gone(struct heap *heap, struct slab *slab)
  * Gives a block that nobody has back to its slab; the second part not locked. All in one hold of
  * the lock, so that it is free at every moment to who frees it once more.
  */
-static void spot_give(struct heap *heap, const struct spot *spot)
+static void spot_give(const struct spot *spot)
 {
-	slab_give(spot->slab, spot->i, heap->exclusive);
+	group_give(slab_group(spot->slab, spot->i), spot->i % 64);
 	slab_set_slack(spot->slab, spot->i, 0);
 }
 
@@ -278,7 +278,7 @@ static char *alloc_small(struct heap *heap, unsigned int class, size_t n, size_t
 	struct spot spot;
 	char *p;
 
-	heap_enter(heap);
+	heap_enter_call(heap, flags);
 	/* As if all of the class were wanted: then the slab writes no more than the tail. */
 	p = slab_alloc_slow(heap, class, asked, align, reason);
 	if (p) {
@@ -292,7 +292,7 @@ static char *alloc_small(struct heap *heap, unsigned int class, size_t n, size_t
 			annotate_alloc(heap->base, p, n, flags & HEAP_F_ZERO);
 		} else {
 			spot_wipe(heap, &spot);
-			spot_give(heap, &spot);
+			spot_give(&spot);
 		}
 		spot_hide(&spot, intact ? n : 0);
 	}
@@ -366,14 +366,14 @@ static char *alloc_once(struct heap *heap, size_t n, bool tail, size_t align, un
 }
 
 /* Ends the stay of the block that is held longest, if more than `most` bytes are. */
-static bool hold_end(struct heap *heap, size_t most)
+static bool hold_end(struct heap *heap, size_t most, unsigned int flags)
 {
 	struct hold *hold = &heap->check->hold;
 	struct spot spot = { 0 };
 	uint64_t tag;
 	char *p;
 
-	if (!heap_enter_safely(heap))
+	if (!heap_enter_call(heap, flags))
 		return false;
 	p = hold_pop(hold, most);
 	if (p) {
@@ -381,7 +381,7 @@ static bool hold_end(struct heap *heap, size_t most)
 		if (page_kind(tag) == PAGE_SLAB) {
 			spot = spot_at(heap, page_slab(tag), p);
 			hold_popped(hold, spot.size);
-			spot_give(heap, &spot);
+			spot_give(&spot);
 		} else {
 			hold_popped(hold, page_count(tag) << PAGE_SHIFT);
 			/* Not to be opened: then these pages are lost until the heap ends. */
@@ -405,7 +405,7 @@ void *check_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags,
 	annotate_quiet();
 	do {
 		p = alloc_once(heap, n, heap->check->tail, align, flags, &reason);
-	} while (!p && reason != -EUCLEAN && hold_end(heap, 0));
+	} while (!p && reason != -EUCLEAN && hold_end(heap, 0, flags));
 	if (!p && reason != -EUCLEAN)
 		p = alloc_once(heap, n, false, align, flags, &reason);
 	annotate_loud();
@@ -426,7 +426,7 @@ static void free_small(struct heap *heap, struct spot *spot)
 	if (heap->check->freed && hold_push(&heap->check->hold, spot->p, spot->size))
 		spot->slab = NULL;
 	else
-		spot_give(heap, spot);
+		spot_give(spot);
 }
 
 static void free_large(struct heap *heap, char *p)
@@ -444,13 +444,13 @@ static void free_large(struct heap *heap, char *p)
 	}
 }
 
-enum heap_fault check_free(struct heap *heap, void *p)
+enum heap_fault check_free(struct heap *heap, void *p, unsigned int flags)
 {
 	enum heap_fault fault;
 	struct spot spot;
 
 	/* A signal handler that may not wait: the block is lost until the heap is destroyed. */
-	if (!heap_enter_safely(heap))
+	if (!heap_enter_call(heap, flags))
 		return HEAP_OK;
 	annotate_quiet();
 	fault = spot_find(heap, p, &spot);
@@ -469,7 +469,7 @@ enum heap_fault check_free(struct heap *heap, void *p)
 	heap_leave(heap);
 	if (fault == HEAP_OK && spot.slab)
 		spot_given(heap, &spot);
-	while (fault == HEAP_OK && hold_end(heap, heap->check->hold.limit))
+	while (fault == HEAP_OK && hold_end(heap, heap->check->hold.limit, flags))
 		;
 	annotate_loud();
 	return fault;
@@ -527,7 +527,7 @@ static enum heap_fault resize(struct heap *heap, void *p, size_t n, unsigned int
 
 	*done = false;
 	*old = 0;
-	if (!heap_enter_safely(heap))
+	if (!heap_enter_call(heap, flags))
 		return HEAP_OK;
 	fault = spot_find(heap, p, &spot);
 	if (fault == HEAP_OK && spot.slab) {
@@ -560,10 +560,10 @@ enum heap_fault check_realloc(struct heap *heap, void *p, size_t n, unsigned int
 	if (done) {
 		*out = p;
 	} else if (!(flags & HEAP_F_IN_PLACE) && n <= heap->maximum && !heap_would_hang(heap)) {
-		*out = check_alloc(heap, n, CHECK_TAIL_BYTES, flags & HEAP_F_ZERO, error);
+		*out = check_alloc(heap, n, CHECK_TAIL_BYTES, flags, error);
 		if (*out) {
 			memcpy(*out, p, old < n ? old : n);
-			fault = check_free(heap, p);
+			fault = check_free(heap, p, flags);
 		}
 	}
 	return fault;

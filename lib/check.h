@@ -54,7 +54,7 @@ void check_slab_gone(struct heap *heap, struct slab *slab);
  * heap_stale() says which; it is as new then.
  */
 void *check_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error);
-enum heap_fault check_free(struct heap *heap, void *p);
+enum heap_fault check_free(struct heap *heap, void *p, unsigned int flags);
 enum heap_fault check_realloc(struct heap *heap, void *p, size_t n, unsigned int flags,
 			      void **out, int *error);
 enum heap_fault check_block(struct heap *heap, const void *p);

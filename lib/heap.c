@@ -14,16 +14,20 @@
 #include "process.h"
 #include "registry.h"
 #include "run.h"
+#include "shard.h"
 #include "side.h"
 #include "slab.h"
 
 #define MIB		((size_t)1 << 20)
 #define GROWABLE_LEAST	((size_t)1 << 30)
+#define ROOM_PER_CPU	((size_t)256 << 10)
 #define HEAP_FLAGS	(HEAP_F_NO_SERIALIZE | HEAP_F_EXCEPTIONS | HEAP_F_EXEC | HEAP_F_SECRET | \
 			 HEAP_F_RETURN | HEAP_F_POPULATE | HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
 
-static_assert(sizeof(struct heap) + sizeof(struct shard) + 64 + 512 + 128 <= SIDE_PAGE,
-	      "a small heap's metadata is one page");
+static_assert(sizeof(struct heap) + 16 * sizeof(struct shard *) + sizeof(struct shard) + 64 + 512 +
+	      192 <= SIDE_PAGE, "a small heap's metadata is one page, with up to 16 CPUs");
+static_assert(sizeof(struct heap) + HEAP_CPUS * sizeof(struct shard *) <= SIDE_PAGE,
+	      "the record itself is one page at most");
 
 static size_t heap_power_of_two(size_t n)
 {
@@ -83,18 +87,38 @@ static int heap_reserve(struct backend_range *range, const struct backend *backe
 	return error;
 }
 
-/* One per CPU, a power of two. glibc reads a file for the number of CPUs: ask once. */
-static uint32_t heap_shards(struct process *process, size_t maximum)
+/* glibc reads a file for the number of CPUs: ask once. */
+static uint32_t heap_cpus(struct process *process)
 {
-	uint32_t shards = process->shards;
+	uint32_t cpus = process->cpus;
 
-	if (maximum < 4 * MIB)
-		return 1;
-	if (!shards) {
-		shards = (uint32_t)heap_power_of_two((size_t)get_nprocs_conf());
-		process->shards = shards = shards < HEAP_SHARDS ? shards : HEAP_SHARDS;
-	}
-	return shards;
+	if (!cpus)
+		process->cpus = cpus = (uint32_t)get_nprocs_conf();
+	return cpus;
+}
+
+/*
+ * Owned by CPUs where there is room for slabs of each, and a kernel and a C library that can;
+ * shared by CPUs where there is some room; else there is one shard.
+ */
+static enum heap_mode heap_mode(const struct heap_attr *attr, size_t maximum,
+				struct process *process, uint32_t *shards)
+{
+	/* Asked for every heap: the fast path of any wants the area known. */
+	bool owned = owned_possible(process);
+	uint32_t cpus = heap_cpus(process);
+
+	*shards = 1;
+	if (attr->flags & HEAP_F_NO_SERIALIZE)
+		return HEAP_EXCLUSIVE;
+	/* Checked heaps do everything under their lock. */
+	if (attr->flags & HEAP_F_CHECK || maximum < 4 * MIB || maximum < cpus * ROOM_PER_CPU)
+		return HEAP_SHARED;
+	*shards = cpus;
+	if (cpus <= HEAP_CPUS && owned)
+		return HEAP_OWNED;
+	*shards = cpus < HEAP_SHARDS ? cpus : HEAP_SHARDS;
+	return HEAP_SHARED;
 }
 
 static int heap_init(struct heap *heap, const struct heap_attr *attr, struct process *process)
@@ -105,11 +129,12 @@ static int heap_init(struct heap *heap, const struct heap_attr *attr, struct pro
 	heap->maximum = heap->range.maximum;
 	heap->level_max = heap->maximum < MIB ? 0 : heap->maximum < 4 * MIB ? 1 : 2;
 	heap->slab_limit = SLAB_LEVEL_BYTES(heap->level_max) / 2;
-	heap->fast_limit = heap->slab_limit + 1;
-	heap->fast_maximum = heap->maximum;
 	heap->flags = attr->flags & HEAP_FLAGS;
-	heap->exclusive = heap->flags & HEAP_F_NO_SERIALIZE;
-	heap->shard_mask = heap->exclusive ? 0 : heap_shards(process, heap->maximum) - 1;
+	heap->mode = heap_mode(attr, heap->maximum, process, &heap->shard_count);
+	heap->gate = heap->mode == HEAP_OWNED ? heap->shard_count : 0;
+	heap->first.used += heap->shard_count * sizeof(heap->shards[0]);
+	for (uint32_t i = 0; i < heap->shard_count; i++)
+		heap->shards[i] = &shard_none;
 	heap->runs.pages = heap->maximum >> PAGE_SHIFT;
 	memcpy(heap->canary, process_canary(process), sizeof(heap->canary));
 	return heap_page_make(heap, 0, &error) ? check_init(heap) : error;

@@ -17,7 +17,8 @@
 #include "oom.h"
 #include "pagemap.h"
 
-#define HEAP_SHARDS	16
+#define HEAP_SHARDS	16	/* of a shared heap, at most */
+#define HEAP_CPUS	128	/* with more a heap is not owned */
 #define RUN_BINS	140
 #define HEAP_PAGES_MAX	((size_t)1 << 31)	/* page numbers fit a link of 32 bits */
 
@@ -25,12 +26,49 @@
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
 struct check;
-struct slab;
 
-/* The slabs that the threads on one CPU, or a few, allocate from. */
-struct shard {
-	_Atomic(struct slab *) current[CLASSES];
+enum heap_mode {
+	HEAP_EXCLUSIVE,		/* the program serialises */
+	HEAP_SHARED,		/* each shard has a lock */
+	HEAP_OWNED,		/* each shard is a CPU's, see owned.h */
 };
+
+/* 64 blocks of a slab, see slab.h. */
+struct group {
+	alignas(64) _Atomic uint64_t avail;
+	_Atomic uint64_t freed;
+	_Atomic uint64_t remote;
+	_Atomic(char *) base;		/* of its first block */
+	_Atomic uint16_t *slack;	/* of its first block */
+	size_t size;			/* of a block */
+	uint64_t mask;			/* bits that stand for blocks */
+};
+
+struct slab {
+	_Atomic(char *) base;
+	_Atomic uint16_t *slack;	/* of all blocks: class size - requested */
+	uint64_t reciprocal;
+	_Atomic uint32_t local;		/* the owner, unless full: who may free from inside */
+	_Atomic uint32_t owner;		/* the shard, or SLAB_NOBODY */
+	uint32_t size;			/* of a block */
+	uint32_t bytes;			/* blocks * size */
+	_Atomic uint16_t full;		/* 0, or on the full list: 1 + blocks freed since */
+	uint16_t wake;			/* so many freed: no longer full */
+	uint16_t count;			/* of groups */
+	uint8_t class;
+	uint8_t level;
+	struct slab *next, *previous;	/* partial, full or spare list, under the lock */
+	alignas(64) struct group groups[];
+};
+
+struct shard {
+	_Atomic(struct group *) current[CLASSES];	/* &group_none: none */
+	struct slab *partial[CLASSES];	/* its slabs with free blocks, none current; heap's lock */
+	struct lock lock;		/* of a shared heap: who holds it is inside */
+};
+
+extern struct group group_none;		/* no block is ever free in it */
+extern struct shard shard_none;		/* no class has a slab */
 
 struct meta_chunk {
 	struct meta_chunk *next;
@@ -48,7 +86,6 @@ struct runs {
 };
 
 struct class_state {
-	struct slab *partial;	/* slabs with free blocks that no shard uses */
 	struct slab *full;	/* slabs with no free block when last looked at */
 	struct slab *spare;	/* records without pages, for slabs of this class only */
 	uint32_t slabs;
@@ -58,21 +95,21 @@ struct class_state {
 struct heap {
 	struct meta_chunk first;
 
-	/* Read by every call, written by none. */
+	/* Read by every call, hardly ever written. */
+	alignas(64) uint64_t canary[2];
 	char *base;
-	size_t maximum;
+	_Atomic uint32_t gate;	/* see owned.h */
+	uint32_t mode;
+	_Atomic size_t reach;	/* bytes that the page map can describe so far */
 	_Atomic(struct pagedir *) map;
+	size_t maximum;
 	size_t slab_limit;	/* larger blocks are runs of pages */
-	uint64_t canary[2];
-	/* What may take the fast paths: blocks of less than, offsets of less than. */
-	size_t fast_limit, fast_maximum;
 	struct check *check;	/* of a checked heap: then no block has a fast path */
 	uint32_t flags;
-	uint32_t shard_mask;
+	uint32_t shard_count;
 	uint32_t level_max;	/* the largest slab: 4 KiB << 2 * level */
-	bool exclusive;
-	_Atomic(struct shard *) shards[HEAP_SHARDS];
-	_Atomic uint32_t stopped;	/* the number of the thread that stopped it; see stop.h */
+	_Atomic uint32_t stopped;	/* see stop.h */
+	_Atomic bool quiet;	/* stopped, and nobody is inside any more */
 
 	/* Under the lock. */
 	alignas(64) struct lock lock;
@@ -90,17 +127,24 @@ struct heap {
 	uint32_t relocks;		/* how often more than once; the owner's */
 	_Atomic uint32_t compatibility;
 	struct oom_handler oom;		/* under the lock */
+
+	_Atomic(struct shard *) shards[];
 };
+
+static inline bool heap_exclusive(const struct heap *heap)
+{
+	return heap->mode == HEAP_EXCLUSIVE;
+}
 
 static inline void heap_enter(struct heap *heap)
 {
-	if (!heap->exclusive)
+	if (!heap_exclusive(heap))
 		lock_take(&heap->lock);
 }
 
 static inline void heap_leave(struct heap *heap)
 {
-	if (!heap->exclusive)
+	if (!heap_exclusive(heap))
 		lock_drop(&heap->lock);
 }
 
@@ -110,7 +154,7 @@ static inline void heap_leave(struct heap *heap)
  */
 static inline bool heap_would_hang(const struct heap *heap)
 {
-	return !heap->exclusive && lock_any_held();
+	return !heap_exclusive(heap) && lock_any_held();
 }
 
 /* Enters, unless that could hang. */

@@ -11,14 +11,12 @@
 #define _GNU_SOURCE
 #include "corruption.h"
 #include "exception.h"
-#include "heap.h"
+#include "fast.h"
 #include "lifetime.h"
 #include "oom.h"
 #include "win32.h"
 
 #define LEAST_ALIGN	16
-
-#define likely(x)	__builtin_expect(!!(x), 1)
 
 /* What HeapCreate knows; HEAP_CREATE_ALIGN_16 holds for every heap. */
 #define CREATE_OPTIONS	(HEAP_NO_SERIALIZE | HEAP_GENERATE_EXCEPTIONS |			\
@@ -120,22 +118,36 @@ static LPVOID no_memory(const char *call, struct heap *heap, DWORD flags, SIZE_T
 	return NULL;
 }
 
-LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
+/* Apart, so that HeapAlloc itself needs no stack. */
+static __attribute__((noinline))
+LPVOID alloc_slow(HANDLE handle, DWORD flags, SIZE_T bytes, void *caller)
 {
 	struct heap *heap = heap_lookup(handle);
 	int error;
 	void *p;
 
-	if (!likely(heap)) {
+	if (!heap) {
 		fail(ERROR_INVALID_HANDLE, EINVAL);
 		return NULL;
 	}
 	do {
 		p = heap_alloc(heap, bytes, LEAST_ALIGN, call_flags(flags), &error);
-		if (likely(p))
+		if (p)
 			return p;
 	} while (oom_retry(heap, bytes));
-	return no_memory("HeapAlloc", heap, flags, bytes, error, __builtin_return_address(0));
+	return no_memory("HeapAlloc", heap, flags, bytes, error, caller);
+}
+
+LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
+{
+	struct heap *heap = fast_lookup(handle);
+	void *p;
+
+	if (unlikely(!heap || flags))
+		return alloc_slow(handle, flags, bytes, __builtin_return_address(0));
+	if (unlikely(!fast_alloc(heap, bytes, &p)))
+		return alloc_slow(heap->base, 0, bytes, __builtin_return_address(0));
+	return p;
 }
 
 LPVOID HeapReAlloc(HANDLE handle, DWORD flags, LPVOID block, SIZE_T bytes)
@@ -162,7 +174,8 @@ LPVOID HeapReAlloc(HANDLE handle, DWORD flags, LPVOID block, SIZE_T bytes)
 	return no_memory("HeapReAlloc", heap, flags, bytes, error, __builtin_return_address(0));
 }
 
-BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
+static __attribute__((noinline))
+BOOL free_slow(HANDLE handle, DWORD flags, LPVOID block)
 {
 	struct heap *heap;
 	enum heap_fault fault;
@@ -170,14 +183,26 @@ BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
 	if (!block)
 		return TRUE;
 	heap = heap_lookup(handle);
-	if (!likely(heap))
+	if (!heap)
 		return fail(ERROR_INVALID_HANDLE, EINVAL);
-	fault = likely(!(flags & HEAP_NO_SERIALIZE)) ? heap_free(heap, block)
+	fault = !(flags & HEAP_NO_SERIALIZE) ? heap_free(heap, block)
 						     : heap_free_unserialised(heap, block);
-	if (likely(fault == HEAP_OK))
+	if (fault == HEAP_OK)
 		return TRUE;
 	corruption_found("HeapFree", heap, block, fault);
 	return fail(ERROR_INVALID_PARAMETER, EINVAL);
+}
+
+BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
+{
+	struct heap *heap = fast_lookup(handle);
+
+
+	if (unlikely(!heap || flags))
+		return free_slow(handle, flags, block);
+	if (unlikely(!fast_free(heap, block)))
+		return free_slow(heap->base, 0, block);
+	return TRUE;
 }
 
 SIZE_T HeapSize(HANDLE handle, DWORD flags, LPCVOID block)

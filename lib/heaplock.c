@@ -32,7 +32,7 @@ int heap_lock(struct heap *heap)
 {
 	uint32_t me = lock_thread(), seen;
 
-	if (heap->exclusive)
+	if (heap_exclusive(heap))
 		return 0;
 	if (lock_any_held())
 		return -EDEADLK;
@@ -47,7 +47,7 @@ int heap_lock(struct heap *heap)
 
 int heap_unlock(struct heap *heap)
 {
-	if (heap->exclusive)
+	if (heap_exclusive(heap))
 		return 0;
 	if (atomic_load(&heap->owner) != lock_thread())
 		return -EPERM;

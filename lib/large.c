@@ -8,6 +8,7 @@
 #include "large.h"
 #include "run.h"
 #include "slab.h"
+#include "stop.h"
 
 #define POPULATE_LIMIT	((size_t)1 << 20)	/* from here on resident on touch */
 
@@ -36,11 +37,21 @@ static void large_set_slack(struct page *page, size_t slack)
 	atomic_store_explicit(&page->link, slack, memory_order_release);
 }
 
-static void large_put(struct heap *heap, char *p, size_t bytes, size_t n)
+/* With the lock, as nobody may see canary and slack disagree. */
+static void large_put(struct heap *heap, char *p, size_t bytes, size_t n, unsigned int flags)
 {
-	if (bytes > n)
-		canary_put(p, bytes, bytes - n, heap->canary);
-	large_set_slack(heap_page(heap, large_page(heap, p)), bytes - n);
+	struct page *page;
+	bool locked;
+
+	if (bytes == n)
+		return;
+	canary_put(p, bytes, bytes - n, heap->canary);
+	locked = heap_enter_call(heap, flags);
+	page = heap_page(heap, large_page(heap, p));
+	if (page)
+		large_set_slack(page, bytes - n);
+	if (locked)
+		heap_leave(heap);
 }
 
 /* The block has its pages and slack 0; zeroes what is new and not zero yet, and seals it. */
@@ -54,7 +65,7 @@ static void large_finish(struct heap *heap, char *p, size_t pages, size_t old, s
 		end = p + n;
 	if (flags & HEAP_F_ZERO && end > p + old)
 		memset(p + old, 0, (size_t)(end - p) - old);
-	large_put(heap, p, bytes, n);
+	large_put(heap, p, bytes, n, flags);
 }
 
 size_t large_seen(struct heap *heap, const void *p, size_t *bytes)
@@ -71,7 +82,7 @@ void large_seal(struct heap *heap, char *p, size_t n)
 
 	large_seen(heap, p, &bytes);
 	large_set_slack(heap_page(heap, large_page(heap, p)), 0);
-	large_put(heap, p, bytes, n);
+	large_put(heap, p, bytes, n, HEAP_F_NO_SERIALIZE);
 }
 
 static size_t large_take(struct heap *heap, size_t pages, size_t align, size_t *fresh, int *error)
@@ -97,7 +108,10 @@ void *large_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags,
 	size_t pages = large_pages(n), fresh, at;
 	char *p;
 
-	heap_enter(heap);
+	if (!heap_enter_call(heap, flags)) {
+		*error = -ENOMEM;
+		return NULL;
+	}
 	at = large_take(heap, pages, align > PAGE_BYTES ? align >> PAGE_SHIFT : 1, &fresh, error);
 	heap_leave(heap);
 	if (at == RUN_NONE)
@@ -162,12 +176,12 @@ void large_release(struct heap *heap, void *p)
 	page_set_was_block(heap_page(heap, page));
 }
 
-enum heap_fault large_free(struct heap *heap, void *p)
+enum heap_fault large_free(struct heap *heap, void *p, unsigned int flags)
 {
 	enum heap_fault fault;
 
 	/* A signal handler that may not wait: the block is lost until the heap is destroyed. */
-	if (!heap_enter_safely(heap))
+	if (!heap_enter_call(heap, flags))
 		return HEAP_OK;
 	fault = large_hold(heap, p);
 	if (fault == HEAP_OK)
@@ -216,7 +230,7 @@ enum heap_fault large_resize(struct heap *heap, void *p, size_t n, unsigned int 
 	enum heap_fault fault;
 
 	*out = NULL;
-	heap_enter(heap);
+	heap_enter_call(heap, flags);
 	fault = large_check(heap, p);
 	if (fault == HEAP_OK && !large_intact(heap, at))
 		fault = HEAP_OVERRUN;

@@ -6,7 +6,8 @@
  *                         |<- slack ->|
  *
  * They are made, resized and freed under the heap's lock. The canary is written outside of it
- * (the page may have to be fetched), while slack is 0 and so nobody looks.
+ * (the page may have to be fetched), while slack is 0 and so nobody looks. So a stopped heap may
+ * show a large block that is being made, at the size of its pages; it does not change meanwhile.
  */
 #ifndef PRIVHEAP_LARGE_H
 #define PRIVHEAP_LARGE_H
@@ -16,7 +17,7 @@
 /* Takes the lock itself, as all here unless it says locked. NULL and *error = -ENOMEM, -EDQUOT. */
 void *large_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error);
 /* p is inside the range and in no slab, here and below. */
-enum heap_fault large_free(struct heap *heap, void *p);
+enum heap_fault large_free(struct heap *heap, void *p, unsigned int flags);
 /*
  * Both locked, and large_free when called one after the other: p is a block no more, its pages
  * are kept; they are given back.
@@ -25,7 +26,10 @@ enum heap_fault large_hold(struct heap *heap, void *p);
 void large_release(struct heap *heap, void *p);
 /* Lock-free. */
 enum heap_fault large_size(struct heap *heap, const void *p, size_t *size);
-/* *out = p, resized where it is, or NULL if it must move; *old = its size before. */
+/*
+ * *out = p, resized where it is, or NULL if it must move; *old = its size before. Not where
+ * heap_would_hang().
+ */
 enum heap_fault large_resize(struct heap *heap, void *p, size_t n, unsigned int flags,
 			     void **out, size_t *old);
 enum heap_fault large_validate(struct heap *heap, const void *p);

@@ -13,6 +13,8 @@
 
 #define META_ORDER_MAX	5
 
+struct page pagemap_none[CHUNK_PAGES];
+
 static unsigned int meta_order(const struct heap *heap, size_t bytes)
 {
 	unsigned int order = 0;
@@ -66,7 +68,7 @@ void *heap_meta_alloc(struct heap *heap, size_t bytes, int *error)
 static struct pagedir *meta_directory(struct heap *heap, size_t n, int *error)
 {
 	struct pagedir *old = heap->map, *dir;
-	size_t chunks = old ? old->chunks : 4;
+	size_t chunks = old ? old->chunks : 4, reach;
 
 	while (chunks <= n)
 		chunks *= 2;
@@ -74,9 +76,14 @@ static struct pagedir *meta_directory(struct heap *heap, size_t n, int *error)
 	if (!dir)
 		return NULL;
 	dir->chunks = chunks;
-	for (size_t i = 0; old && i < old->chunks; i++)
-		atomic_store_explicit(&dir->chunk[i], old->chunk[i], memory_order_relaxed);
+	for (size_t i = 0; i < chunks; i++)
+		atomic_store_explicit(&dir->chunk[i], old && i < old->chunks ? old->chunk[i] :
+				      pagemap_none, memory_order_relaxed);
 	atomic_store_explicit(&heap->map, dir, memory_order_release);
+	reach = chunks << (CHUNK_SHIFT + PAGE_SHIFT);
+	if (!heap->check)
+		atomic_store_explicit(&heap->reach, reach < heap->maximum ? reach : heap->maximum,
+				      memory_order_release);
 	return dir;
 }
 
@@ -91,7 +98,7 @@ struct page *heap_page_make(struct heap *heap, size_t page, int *error)
 	if (!dir)
 		return NULL;
 	chunk = dir->chunk[n];
-	if (!chunk) {
+	if (chunk == pagemap_none) {
 		chunk = heap_meta_alloc(heap, CHUNK_PAGES * sizeof(*chunk), error);
 		if (!chunk)
 			return NULL;

@@ -13,7 +13,7 @@
 #include "native.h"
 
 #include "corruption.h"
-#include "heap.h"
+#include "fast.h"
 #include "lifetime.h"
 #include "oom.h"
 
@@ -114,8 +114,8 @@ static void *not_allocated(const char *call, struct heap *heap, int error)
 	return null(EINVAL);
 }
 
-static void *alloc(const char *call, privheap_t *handle, size_t bytes, size_t align,
-		   unsigned int flags)
+static __attribute__((noinline))
+void *alloc(const char *call, privheap_t *handle, size_t bytes, size_t align, unsigned int flags)
 {
 	struct heap *heap = heap_lookup(handle);
 	int error;
@@ -129,9 +129,14 @@ static void *alloc(const char *call, privheap_t *handle, size_t bytes, size_t al
 	return p ? p : not_allocated(call, heap, error);
 }
 
-void *privheap_alloc(privheap_t *heap, size_t bytes)
+void *privheap_alloc(privheap_t *handle, size_t bytes)
 {
-	return alloc("privheap_alloc", heap, bytes, LEAST_ALIGN, 0);
+	struct heap *heap = fast_lookup(handle);
+	void *p;
+
+	if (likely(heap && fast_alloc(heap, bytes, &p)))
+		return p;
+	return alloc("privheap_alloc", handle, bytes, LEAST_ALIGN, 0);
 }
 
 void *privheap_zalloc(privheap_t *heap, size_t bytes)
@@ -182,7 +187,8 @@ int privheap_realloc_inplace(privheap_t *heap, void *block, size_t bytes)
 	return resize("privheap_realloc_inplace", heap, block, bytes, HEAP_F_IN_PLACE) ? 0 : -1;
 }
 
-int privheap_free(privheap_t *handle, void *block)
+static __attribute__((noinline))
+int free_slow(privheap_t *handle, void *block)
 {
 	struct heap *heap;
 	enum heap_fault fault;
@@ -197,6 +203,15 @@ int privheap_free(privheap_t *handle, void *block)
 		return 0;
 	corruption_found("privheap_free", heap, block, fault);
 	return result(-EINVAL);
+}
+
+int privheap_free(privheap_t *handle, void *block)
+{
+	struct heap *heap = fast_lookup(handle);
+
+	if (unlikely(!heap))
+		return free_slow(handle, block);
+	return likely(fast_free(heap, block)) ? 0 : free_slow(heap_handle(heap), block);
 }
 
 size_t privheap_usable_size(privheap_t *handle, const void *block)

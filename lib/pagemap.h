@@ -13,7 +13,9 @@
  * run is always NONE, never a leftover.
  *
  * Written under the heap's lock, read without: a tag is one word and says everything a reader
- * needs. Chunks and directories, once published, live until the heap is destroyed.
+ * needs. Chunks and directories, once published, live until the heap is destroyed. A directory
+ * has no NULL: where nothing is known yet it names one chunk of NONE, the same for all. A heap's
+ * .reach tells how many bytes its directory covers, and is raised after the directory is there.
  *
  * Beside its kind a page can remember that a large block began there and was freed: for who asks
  * about that pointer again. It forgets when it becomes the first page of something.
@@ -51,6 +53,9 @@ struct pagedir {
 	size_t chunks;
 	_Atomic(struct page *) chunk[];
 };
+
+/* Where nothing was described yet: NONE, all of it. */
+extern struct page pagemap_none[CHUNK_PAGES];
 
 struct slab;
 
@@ -108,7 +113,7 @@ static inline struct page *pagemap_get(_Atomic(struct pagedir *) *map, size_t n)
 	if (n >> CHUNK_SHIFT >= dir->chunks)
 		return NULL;
 	chunk = atomic_load_explicit(&dir->chunk[n >> CHUNK_SHIFT], memory_order_acquire);
-	return chunk ? chunk + (n & (CHUNK_PAGES - 1)) : NULL;
+	return chunk != pagemap_none ? chunk + (n & (CHUNK_PAGES - 1)) : NULL;
 }
 
 #endif

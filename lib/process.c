@@ -19,6 +19,8 @@
 #define PROCESS_BYTES	((sizeof(struct process) + 4095) & ~(size_t)4095)
 
 static _Atomic(struct process *) process_page;
+static struct front front_none;
+struct front *process_front = &front_none;
 
 static void process_in_child(void)
 {
@@ -51,8 +53,10 @@ struct process *process_get(void)
 	if (process == MAP_FAILED)
 		return NULL;
 	madvise(process, PROCESS_BYTES, MADV_WIPEONFORK);
-	if (atomic_compare_exchange_strong(&process_page, &old, process))
+	if (atomic_compare_exchange_strong(&process_page, &old, process)) {
+		process_front = &process->front;
 		return process;
+	}
 	munmap(process, PROCESS_BYTES);
 	return old;
 }

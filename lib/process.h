@@ -22,7 +22,28 @@ struct side {
 	void *free[SIDE_ORDERS];
 };
 
+/*
+ * Handle ▸ heap for the fast path: each handle has one place here. A heap that finds it taken is
+ * only in the registry's table. A place is never taken from a live heap.
+ */
+#define FRONT_BITS	9
+
+struct front {
+	_Atomic(struct heap *) heap[1 << FRONT_BITS];
+};
+
+/* Handles are multiples of 64 KiB: the high bits of a product depend on all of theirs. */
+static inline size_t front_hash(uintptr_t handle)
+{
+	return handle * 0x5bd1e995u >> (64 - FRONT_BITS);
+}
+
+/* The one below once there is one; before, one without heaps. Never NULL. */
+extern struct front *process_front __attribute__((visibility("hidden")));
+
 struct process {
+	struct front front;
+
 	struct lock registry_lock;	/* the table's writers, the list of heaps */
 	_Atomic(struct registry_table *) table;
 	struct heap *first, *last;
@@ -42,7 +63,8 @@ struct process {
 		_Atomic uint64_t limit, used, peak, denied, heaps;
 	} anon;
 
-	_Atomic uint32_t shards;	/* of a large heap; 0 = not asked yet */
+	_Atomic uint32_t cpus;		/* 0 = not asked yet */
+	_Atomic uint32_t owned;		/* see owned.c; 0 = not asked yet */
 
 	struct lock device_lock;
 	_Atomic uint32_t device_open;	/* the descriptor plus 1 */

@@ -125,6 +125,27 @@ static int registry_grow(struct process *process)
 	return 0;
 }
 
+static _Atomic(struct heap *) *front_of(struct process *process, struct heap *heap)
+{
+	return &process->front.heap[front_hash((uintptr_t)heap->base)];
+}
+
+static void front_put(struct process *process, struct heap *heap)
+{
+	_Atomic(struct heap *) *place = front_of(process, heap);
+
+	if (!*place)
+		atomic_store_explicit(place, heap, memory_order_release);
+}
+
+static void front_remove(struct process *process, struct heap *heap)
+{
+	_Atomic(struct heap *) *place = front_of(process, heap);
+
+	if (*place == heap)
+		atomic_store_explicit(place, NULL, memory_order_release);
+}
+
 static void registry_link(struct process *process, struct heap *heap)
 {
 	heap->next = NULL;
@@ -160,6 +181,7 @@ int registry_insert(struct heap *heap)
 		error = registry_grow(process);
 	if (!error) {
 		registry_put(process->table, (uintptr_t)heap->base, heap, heap->maximum);
+		front_put(process, heap);
 		registry_link(process, heap);
 	}
 	lock_drop(&process->registry_lock);
@@ -191,6 +213,7 @@ bool registry_remove(struct heap *heap)
 			table->used--;
 			i = (i - 1) & mask;
 		}
+		front_remove(process, heap);
 		registry_unlink(process, heap);
 	}
 	lock_drop(&process->registry_lock);

@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Which shard this thread should use: a hint from the CPU it runs on. A wrong one costs time,
- * never correctness: any thread may use any shard.
+ * A shard: the slabs that the threads on one CPU, or a few, allocate from. Each slab belongs to
+ * one. To change avail and freed of its groups one has to be inside, and one at a time is:
+ *
+ *	heap		inside is						a shard per
+ *	owned		who runs a sequence on its CPU (owned.h)		CPU
+ *	shared		who holds its lock					CPU, or few CPUs
+ *	exclusive	who calls: the program has promised			heap
+ *	stopped		who holds the heap's lock				as it was
+ *
+ * shard_quiesce() waits until everybody who was inside has left. Who comes in afterwards sees what
+ * was written before: a slab's new owner, a closed gate.
  */
 #ifndef PRIVHEAP_SHARD_H
 #define PRIVHEAP_SHARD_H
 
-#include "heap_internal.h"
+#include "owned.h"
+#include "slab.h"
 
 #if __has_include(<sys/rseq.h>)
 #include <sys/rseq.h>
@@ -27,12 +37,48 @@ static inline uint32_t shard_cpu(void)
 }
 #endif
 
-/* NULL until the first allocation there. */
-static inline struct shard *shard_get(struct heap *heap)
+/* Of a heap that is not owned: a hint. A wrong one costs time, never correctness. */
+static inline uint32_t shard_hint(const struct heap *heap)
 {
-	uint32_t i = heap->shard_mask ? shard_cpu() & heap->shard_mask : 0;
+	return heap->shard_count > 1 ? shard_cpu() % heap->shard_count : 0;
+}
 
+/* The shard this thread should use. */
+static inline uint32_t shard_here(const struct heap *heap)
+{
+	uint32_t cpu;
+
+	if (heap->mode != HEAP_OWNED)
+		return shard_hint(heap);
+	cpu = owned_cpu();
+	/* A CPU that came later: its threads borrow. */
+	return cpu < heap->shard_count ? cpu : 0;
+}
+
+/* Never NULL: where none was made yet, one without slabs. */
+static inline struct shard *shard_at(struct heap *heap, uint32_t i)
+{
 	return atomic_load_explicit(&heap->shards[i], memory_order_acquire);
 }
+
+static inline bool shard_made(struct heap *heap, uint32_t i)
+{
+	return shard_at(heap, i) != &shard_none;
+}
+
+static inline struct group *shard_current(struct shard *shard, unsigned int class)
+{
+	return atomic_load_explicit(&shard->current[class], memory_order_acquire);
+}
+
+/* From here on: with the heap's lock held. */
+
+/* The shard, made if need be; another one, and *i says which, if there is no memory for it. */
+struct shard *shard_make(struct heap *heap, uint32_t *i, int *error);
+void shard_quiesce(struct heap *heap, uint32_t i);
+/* *word |= bits from inside shard i. False: this thread is on another CPU. */
+bool shard_or(struct heap *heap, uint32_t i, _Atomic uint64_t *word, uint64_t bits);
+/* A block of the current group of shard i, from inside. NULL: none, or on another CPU. */
+void *shard_take(struct heap *heap, uint32_t i, unsigned int class, size_t n);
 
 #endif

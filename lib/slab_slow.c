@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The search for a block when the current slab has none, nearest first:
+ * The search for a block when the current group has none, nearest first:
  *
- *   own slab ▸ partial list ▸ new slab ▸ other shards ▸ full list ▸ swept slabs ▸ larger classes
+ *   own slab ▸ own partial list ▸ new slab ▸ other shards ▸ full list ▸ swept slabs ▸ larger classes
  *
- * New slabs come before the other shards' so that CPUs do not share bitmap words while there is
- * room. Sweeping comes before larger classes: else a heap whose blocks of 4 KiB were all freed
- * would give those out for 48 bytes each. And what makes a heap's small blocks readable for others:
- * counting and validating them.
+ * New slabs come before the other shards' so that slabs stay with their CPUs while there is room:
+ * to take one from another CPU costs a barrier. Sweeping comes before larger classes: else a heap
+ * whose blocks of 4 KiB were all freed would give those out for 48 bytes each.
+ *
+ * What is searched for is a group with a free block, which becomes current. Then the block is
+ * taken as always. If the thread was moved to another CPU meanwhile, or others were faster, the
+ * search begins again. And what makes a heap's small blocks readable for others: counting and
+ * validating them.
  */
 #include <errno.h>
 #include <sched.h>
@@ -17,107 +21,105 @@
 
 #define SWEEP_MIN	((size_t)256 << 10)
 
-/* This CPU's shard, made if need be; another one if there is no memory for it. */
-static struct shard *shard_make(struct heap *heap, int *error)
-{
-	uint32_t i = heap->shard_mask ? shard_cpu() & heap->shard_mask : 0;
-	struct shard *shard = heap->shards[i];
+/* Who searches, and for what. */
+struct search {
+	struct heap *heap;
+	struct shard *shard;
+	uint32_t at;		/* its number */
+	unsigned int class;
+	int *error;
+};
 
-	if (shard)
-		return shard;
-	shard = heap_meta_alloc(heap, sizeof(*shard), error);
-	for (uint32_t k = 0; !shard && k <= heap->shard_mask; k++)
-		shard = heap->shards[k];
-	if (shard)
-		atomic_store_explicit(&heap->shards[i], shard, memory_order_release);
-	return shard;
+static struct slab *search_slab_of(struct search *search, struct group *group)
+{
+	struct heap *heap = search->heap;
+	size_t at = (size_t)(group->base - heap->base) >> PAGE_SHIFT;
+
+	return page_slab(page_tag(heap_page(heap, at)));
 }
 
-/* Takes the first partial slab off its list; full ones met on the way are retired. */
-static void *slab_from_partial(struct heap *heap, struct shard *shard, unsigned int class,
-			       size_t n)
+static void search_set_current(struct search *search, struct group *group)
 {
-	struct slab **list = &heap->classes[class].partial, *slab;
-	void *p;
+	atomic_store_explicit(&search->shard->current[search->class], group, memory_order_release);
+}
+
+/*
+ * Makes a slab that is on no list and in no shard's hands the current one. False: it has no free
+ * block, and is full now.
+ */
+static bool search_use(struct search *search, struct slab *slab)
+{
+	struct group *group;
+
+	slab_adopt(search->heap, slab, search->at);
+	do {
+		group = slab_usable(search->heap, slab);
+		/* Moved to another CPU: out of reach from here, except by the longer way. */
+		if (!group && slab_any_free(slab)) {
+			slab_adopt(search->heap, slab, SLAB_NOBODY);
+			slab_adopt(search->heap, slab, search->at);
+			continue;
+		}
+		if (group) {
+			search_set_current(search, group);
+			return true;
+		}
+	} while (!slab_retire(search->heap, slab));
+	return false;
+}
+
+/* Another group of the current slab; or the shard gives the slab up. */
+static bool search_current(struct search *search)
+{
+	struct group *group = shard_current(search->shard, search->class);
+
+	if (group == &group_none)
+		return false;
+	search_set_current(search, &group_none);
+	return search_use(search, search_slab_of(search, group));
+}
+
+static bool search_partial_of(struct search *search, struct shard *shard)
+{
+	struct slab **list = &shard->partial[search->class], *slab;
 
 	while ((slab = *list)) {
 		slab_unlink(list, slab);
-		do {
-			p = slab_alloc(heap, slab, n);
-			/* None: somebody who held it since it was current has emptied it. */
-		} while (!p && !slab_retire(heap, slab));
-		if (p) {
-			atomic_store_explicit(&shard->current[class], slab, memory_order_release);
-			return p;
-		}
+		if (search_use(search, slab))
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
-/* The shard gives up its slab of the class, unless a block came free in it. */
-static void *slab_leave_current(struct heap *heap, struct shard *shard, unsigned int class,
-				size_t n)
+static bool search_own(struct search *search)
 {
-	struct slab *slab = shard->current[class];
-	void *p;
-
-	if (!slab)
-		return NULL;
-	do {
-		p = slab_alloc(heap, slab, n);
-		if (p)
-			return p;
-	} while (!slab_retire(heap, slab));
-	atomic_store_explicit(&shard->current[class], NULL, memory_order_release);
-	return NULL;
+	return search_current(search) || search_partial_of(search, search->shard);
 }
 
-static void *slab_from_others(struct heap *heap, unsigned int class, size_t n)
+/* What other shards have: their partial slabs, then the current ones. */
+static bool search_others(struct search *search)
 {
-	struct slab *slab;
-	void *p;
+	struct heap *heap = search->heap;
 
-	for (unsigned int i = 0; i <= heap->shard_mask; i++) {
-		struct shard *shard = heap->shards[i];
+	for (uint32_t i = 0; i < heap->shard_count; i++)
+		if (i != search->at && search_partial_of(search, shard_at(heap, i)))
+			return true;
+	for (uint32_t i = 0; i < heap->shard_count; i++) {
+		struct shard *shard = shard_at(heap, i);
+		struct group *group = shard_current(shard, search->class);
+		struct slab *slab;
 
-		slab = shard ? shard->current[class] : NULL;
-		p = slab ? slab_alloc(heap, slab, n) : NULL;
-		if (p)
-			return p;
-	}
-	return NULL;
-}
-
-/* A block from a partial slab, which stays where it is. */
-static void *slab_borrow(struct heap *heap, unsigned int class, size_t n)
-{
-	struct slab **list = &heap->classes[class].partial, *slab;
-	void *p = NULL;
-
-	while (!p && (slab = *list)) {
-		p = slab_alloc(heap, slab, n);
-		if (p)
-			break;
-		slab_unlink(list, slab);
-		if (!slab_retire(heap, slab))
-			slab_push(list, slab);
-	}
-	return p;
-}
-
-static void *slab_from_larger(struct heap *heap, unsigned int class, size_t n, size_t align)
-{
-	void *p = NULL;
-
-	while (!p && ++class < CLASSES && class_sizes[class] <= heap->slab_limit) {
-		if (class_sizes[class] % align)
+		if (i == search->at || group == &group_none)
 			continue;
-		slab_reveal(heap, class);
-		p = slab_from_others(heap, class, n);
-		if (!p)
-			p = slab_borrow(heap, class, n);
+		slab = search_slab_of(search, group);
+		if (!slab_any_free(slab))
+			continue;
+		atomic_store_explicit(&shard->current[search->class], &group_none,
+				      memory_order_release);
+		if (search_use(search, slab))
+			return true;
 	}
-	return p;
+	return false;
 }
 
 bool slab_sweep_due(struct heap *heap)
@@ -132,67 +134,65 @@ bool slab_sweep_due(struct heap *heap)
 }
 
 /* A slab of the right length if there is any way to have it, else a shorter one. */
-static struct slab *slab_make_any(struct heap *heap, unsigned int class, int *error)
+static bool search_new(struct search *search)
 {
-	unsigned int level = slab_level(heap, class);
-	struct slab *slab = slab_make(heap, class, level, RUN_COMMITTED, error);
+	struct heap *heap = search->heap;
+	unsigned int class = search->class, level = slab_level(heap, class);
+	struct slab *slab = slab_make(heap, search->at, class, level, RUN_COMMITTED, search->error);
 
 	if (!slab && slab_sweep_due(heap))
-		slab = slab_make(heap, class, level, RUN_COMMITTED, error);
+		slab = slab_make(heap, search->at, class, level, RUN_COMMITTED, search->error);
 	while (!slab && SLAB_LEVEL_BYTES(level) >= class_sizes[class]) {
-		slab = slab_make(heap, class, level, RUN_POPULATE, error);
+		slab = slab_make(heap, search->at, class, level, RUN_POPULATE, search->error);
 		if (level-- == 0)
 			break;
 	}
-	return slab;
+	return slab && search_use(search, slab);
 }
 
-static void *slab_from_new(struct heap *heap, struct shard *shard, unsigned int class, size_t n,
-			   int *error)
+static bool search_class(struct search *search)
 {
-	struct slab *slab = slab_make_any(heap, class, error);
-	void *p;
+	if (search_own(search) || search_new(search) || search_others(search))
+		return true;
+	slab_reveal(search->heap, search->class);
+	return search_own(search) || search_others(search) ||
+	       (slab_sweep(search->heap) && search_new(search));
+}
 
-	if (!slab)
-		return NULL;
-	/* Nobody else has seen it, unless its record had a life before: then ask again. */
-	p = slab_alloc(heap, slab, n);
-	if (!p) {
-		slab_push(&heap->classes[class].partial, slab);
-		return slab_from_partial(heap, shard, class, n);
+/* A free block of a larger class, if its slabs have one. */
+static bool search_larger(struct search *search, size_t align)
+{
+	struct heap *heap = search->heap;
+
+	while (++search->class < CLASSES && class_sizes[search->class] <= heap->slab_limit) {
+		if (class_sizes[search->class] % align)
+			continue;
+		slab_reveal(heap, search->class);
+		if (search_own(search) || search_others(search))
+			return true;
 	}
-	atomic_store_explicit(&shard->current[class], slab, memory_order_release);
-	return p;
+	return false;
 }
 
 void *slab_alloc_slow(struct heap *heap, unsigned int class, size_t n, size_t align, int *error)
 {
-	struct shard *shard = shard_make(heap, error);
+	struct search search = { .heap = heap, .error = error };
 	void *p;
 
-	if (!shard)
-		return NULL;
-	p = slab_leave_current(heap, shard, class, n);
-	if (!p)
-		p = slab_from_partial(heap, shard, class, n);
-	if (!p)
-		p = slab_from_new(heap, shard, class, n, error);
-	if (!p)
-		p = slab_from_others(heap, class, n);
-	if (!p) {
-		slab_reveal(heap, class);
-		p = slab_from_partial(heap, shard, class, n);
-	}
-	if (!p && slab_sweep(heap))
-		p = slab_from_new(heap, shard, class, n, error);
-	if (!p)
-		p = slab_from_larger(heap, class, n, align);
+	do {
+		search.class = class;
+		search.at = shard_here(heap);
+		search.shard = shard_make(heap, &search.at, error);
+		if (!search.shard || (!search_class(&search) && !search_larger(&search, align)))
+			return NULL;
+		p = shard_take(heap, search.at, search.class, n);
+	} while (!p);
 	return p;
 }
 
 void slab_count(const struct slab *slab, size_t *blocks, size_t *bytes)
 {
-	for (uint32_t i = 0; i < slab->bytes / slab->size; i++) {
+	for (uint32_t i = 0; i < slab_blocks(slab); i++) {
 		if (slab_is_free(slab, i))
 			continue;
 		*blocks += 1;
@@ -203,9 +203,8 @@ void slab_count(const struct slab *slab, size_t *blocks, size_t *bytes)
 #define VALIDATE_LOOKS	64
 
 /*
- * True if the canary of block i is damaged, seen while others may allocate and free it. A block
- * has slack 0 while it is free or changing hands, and its canary is written before its slack.
- * What looks damaged may still be two moments of two lives, so it has to look the same often.
+ * True if the canary of block i is damaged, seen while others may allocate and free it. What looks
+ * damaged may be two moments of two lives, so it has to look the same often.
  */
 static bool slab_overrun(const struct heap *heap, const struct slab *slab, uint32_t i)
 {
@@ -213,7 +212,7 @@ static bool slab_overrun(const struct heap *heap, const struct slab *slab, uint3
 	size_t slack = slab_slack(slab, i);
 
 	for (int look = 0; look < VALIDATE_LOOKS; look++) {
-		if (slack == 0 || canary_intact(p, slab->size, slack, heap->canary))
+		if (canary_intact(p, slab->size, slack, heap->canary))
 			return false;
 		if (look % 8 == 7)
 			sched_yield();
@@ -225,13 +224,18 @@ static bool slab_overrun(const struct heap *heap, const struct slab *slab, uint3
 
 enum heap_fault slab_validate(const struct heap *heap, const struct slab *slab, const void **bad)
 {
-	uint32_t blocks = slab->bytes / slab->size;
+	uint32_t blocks = slab_blocks(slab);
 
 	*bad = slab_base(slab);
 	if (slab->class >= CLASSES || slab->size != class_sizes[slab->class])
 		return HEAP_METADATA;
-	if (blocks % 64 && atomic_load(&slab->free[slab->words - 1]) >> blocks % 64)
-		return HEAP_METADATA;
+	for (uint32_t i = 0; i < slab->count; i++) {
+		const struct group *group = &slab->groups[i];
+
+		if (group->base != slab_base(slab) + (size_t)i * 64 * slab->size ||
+		    (group->avail | group->freed) & ~group->mask)
+			return HEAP_METADATA;
+	}
 	for (uint32_t i = 0; i < blocks; i++) {
 		*bad = slab_base(slab) + (size_t)i * slab->size;
 		if (slab_is_free(slab, i))

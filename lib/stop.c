@@ -3,22 +3,74 @@
  * Stopping a heap.
  *
  *   stopped  0 ──heap_stop──▶ the stopper's number ──heap_resume──▶ 0, and everybody is woken
+ *   quiet    no ─────────────▶ yes ───────────────────────────────▶ no
  *
- * Every operation reads the word when it begins. One that is beyond that when the heap is stopped
- * is let finish: with the lock in hand none is in a slow path, and a fast path is a few
- * instructions.
+ * Where an operation can be, and why it is over or not begun when heap_stop() returns:
+ *
+ *   in a sequence (owned heap)	the gate is closed first, then the barrier aborts every sequence
+ *				that has not committed; when it starts again it finds the gate
+ *				closed. One that has committed is over: the canary and the slack of
+ *				a block are written before the commit.
+ *	inside a shard by its	quiet is set first, then the lock of each shard is taken and given
+ *	lock (shared heap)	back. Who was inside has left; who comes later sees quiet, inside.
+ *	under the heap's lock	heap_stop() has held it between: who held it before has left; who
+ *				takes it later sees quiet (heap_enter_passing) and waits.
+ *	elsewhere		has read what it needs but changed nothing, and must pass one of
+ *				the three before it does.
+ *
+ * The stopper's own operations find the gate closed too; they go through the heap's lock and work
+ * on the shards with plain stores, as nobody else is inside. So do operations that the program
+ * serialises itself: the lock keeps them apart.
  */
+#include "shard.h"
 #include "stop.h"
+
+static void heap_empty_shards(struct heap *heap)
+{
+	if (heap->mode == HEAP_OWNED) {
+		owned_barrier();
+		return;
+	}
+	for (uint32_t i = 0; i < heap->shard_count; i++) {
+		struct shard *shard = shard_at(heap, i);
+
+		if (shard == &shard_none)
+			continue;
+		lock_take(&shard->lock);
+		lock_drop(&shard->lock);
+	}
+}
+
+void heap_hush(struct heap *heap)
+{
+	atomic_store(&heap->gate, 0);
+	/* Sequences do not look at it, locked operations look inside only. */
+	if (heap->mode == HEAP_SHARED)
+		atomic_store(&heap->quiet, true);
+	heap_empty_shards(heap);
+	atomic_store(&heap->quiet, true);
+}
+
+void heap_rejoin(struct heap *heap)
+{
+	atomic_store(&heap->quiet, false);
+	if (heap->mode == HEAP_OWNED)
+		atomic_store(&heap->gate, heap->shard_count);
+}
 
 void heap_stop(struct heap *heap)
 {
 	atomic_store(&heap->stopped, lock_thread());
 	lock_take(&heap->lock);
+	heap_hush(heap);
 	lock_drop(&heap->lock);
 }
 
 void heap_resume(struct heap *heap)
 {
+	lock_take(&heap->lock);
+	heap_rejoin(heap);
+	lock_drop(&heap->lock);
 	atomic_store(&heap->stopped, 0);
 	lock_wake_all(&heap->stopped);
 }
@@ -31,4 +83,18 @@ void heap_pass_slow(struct heap *heap)
 		return;
 	while ((seen = atomic_load(&heap->stopped)) && seen != me)
 		lock_sleep(&heap->stopped, seen);
+}
+
+void heap_enter_passing(struct heap *heap)
+{
+	uint32_t seen;
+
+	for (;;) {
+		heap_enter(heap);
+		seen = atomic_load(&heap->stopped);
+		if (likely(!seen) || seen == lock_thread())
+			return;
+		heap_leave(heap);
+		heap_pass_slow(heap);
+	}
 }

@@ -167,7 +167,7 @@ size_t heap_compact(struct heap *heap)
 /* The lock of the registry is held, so this only tries. */
 static void whole_sweep(struct heap *heap)
 {
-	if (heap->exclusive || atomic_load(&heap->stopped) || !heap_enter_safely(heap))
+	if (heap_exclusive(heap) || atomic_load(&heap->stopped) || !heap_enter_safely(heap))
 		return;
 	slab_sweep(heap);
 	heap_leave(heap);

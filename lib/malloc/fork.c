@@ -2,9 +2,10 @@
 /*
  * What a fork does to the heap (see malloc.h).
  *
- *	prepare		heap lock, side lock taken: no other thread is in the middle of anything that
- *	fork		takes more than one instruction to be done
- *	parent, child	dropped
+ *	prepare		heap lock taken, heap hushed, side lock taken: no other thread is in the middle
+ *	fork		of anything that takes more than one instruction to be done
+ *	parent, child	dropped; in the child the shards' locks are free, whoever was about to see
+ *			in the parent that the heap is hushed
  *
  * Our handlers are registered at the first allocation, so others' prepare handlers have run before
  * ours and their other handlers run after: they find a heap that works. Those of a library that
@@ -21,6 +22,8 @@
 #include "malloc/malloc.h"
 #include "process.h"
 #include "report.h"
+#include "shard.h"
+#include "stop.h"
 
 /* glibc's own, under the name that nobody replaces. */
 pid_t __fork(void);
@@ -44,6 +47,7 @@ static void before_fork(void)
 	if (!taken)
 		return;
 	heap_enter(malloc_heap);
+	heap_hush(malloc_heap);
 	lock_take(&process_get()->side_lock);
 }
 
@@ -52,7 +56,15 @@ static void after_fork(void)
 	if (!taken)
 		return;
 	lock_drop(&process_get()->side_lock);
+	heap_rejoin(malloc_heap);
 	heap_leave(malloc_heap);
+}
+
+static void free_shards(struct heap *heap)
+{
+	for (uint32_t i = 0; i < heap->shard_count; i++)
+		if (shard_made(heap, i))
+			shard_at(heap, i)->lock = (struct lock){ 0 };
 }
 
 static void after_fork_in_child(void)
@@ -61,6 +73,8 @@ static void after_fork_in_child(void)
 		say("a child has no heap of its parent's on the device; aborting");
 		abort();
 	}
+	if (taken)
+		free_shards(malloc_heap);
 	after_fork();
 }
 

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/* Getting inside a shard with the heap's lock held, and waiting for others to leave it. */
+#include "shard.h"
+
+struct group group_none;
+
+struct shard shard_none = {
+	.current = { [0 ... CLASSES - 1] = &group_none },
+};
+
+struct shard *shard_make(struct heap *heap, uint32_t *i, int *error)
+{
+	struct shard *shard = shard_at(heap, *i);
+
+	if (shard != &shard_none)
+		return shard;
+	shard = heap_meta_alloc(heap, sizeof(*shard), error);
+	if (shard) {
+		for (unsigned int class = 0; class < CLASSES; class++)
+			shard->current[class] = &group_none;
+		atomic_store_explicit(&heap->shards[*i], shard, memory_order_release);
+		return shard;
+	}
+	for (*i = 0; *i < heap->shard_count; (*i)++)
+		if (shard_made(heap, *i))
+			return shard_at(heap, *i);
+	return NULL;
+}
+
+/* Nobody else is inside any shard while the heap's lock is held. */
+static bool shard_alone(const struct heap *heap)
+{
+	return heap->mode == HEAP_EXCLUSIVE || heap->quiet;
+}
+
+void shard_quiesce(struct heap *heap, uint32_t i)
+{
+	struct shard *shard = shard_at(heap, i);
+
+	if (shard_alone(heap))
+		return;
+	if (heap->mode == HEAP_OWNED) {
+		owned_barrier();
+		return;
+	}
+	lock_take(&shard->lock);
+	lock_drop(&shard->lock);
+}
+
+bool shard_or(struct heap *heap, uint32_t i, _Atomic uint64_t *word, uint64_t bits)
+{
+	struct shard *shard = shard_at(heap, i);
+
+	if (heap->mode == HEAP_OWNED && !shard_alone(heap))
+		return owned_or(i, word, bits);
+	if (heap->mode == HEAP_SHARED)
+		lock_take(&shard->lock);
+	atomic_store_explicit(word, *word | bits, memory_order_release);
+	if (heap->mode == HEAP_SHARED)
+		lock_drop(&shard->lock);
+	return true;
+}
+
+void *shard_take(struct heap *heap, uint32_t i, unsigned int class, size_t n)
+{
+	struct shard *shard = shard_at(heap, i);
+	void *p;
+
+	if (heap->mode == HEAP_OWNED && !shard_alone(heap))
+		return owned_take(heap, class, n, &p) ? p : NULL;
+	if (heap->mode == HEAP_SHARED)
+		lock_take(&shard->lock);
+	p = group_take(shard_current(shard, class), class, n, heap->canary);
+	if (heap->mode == HEAP_SHARED)
+		lock_drop(&shard->lock);
+	return p;
+}
