@@ -24,7 +24,7 @@
 #include "heapapi.h"
 
 #define PAGE		((size_t)4096)
-#define NEIGHBOURS	24
+#define NEIGHBOURS	16
 #define FULL		(HEAP_TAIL_CHECKING_ENABLED | HEAP_FREE_CHECKING_ENABLED)
 
 #define FOREIGN		"not a block of this heap: outside of it"
@@ -79,7 +79,7 @@ static SIZE_T small(void)
 /* Often whole pages. */
 static SIZE_T large(void)
 {
-	SIZE_T n = 40000 + draw(300000);
+	SIZE_T n = 40000 + draw(60000);
 
 	return draw(3) ? n : (n + PAGE - 1) & ~(PAGE - 1);
 }
@@ -502,7 +502,6 @@ static bool unharmed(void)
 	struct block *block;
 	size_t i;
 
-	crowd();
 	crowd();
 	for (i = 0; i < arena->count; i++) {
 		block = &arena->blocks[i];
