@@ -94,7 +94,7 @@ static void fresh(const char *p, size_t old, size_t n, bool defined)
 	if (n <= old)
 		return;
 	if (defined)
-		VALGRIND_MAKE_MEM_DEFINED(p + old, n - old);
+		(void)VALGRIND_MAKE_MEM_DEFINED(p + old, n - old);
 	else
 		VALGRIND_MAKE_MEM_UNDEFINED(p + old, n - old);
 	unpoison(p + old, n - old);

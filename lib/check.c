@@ -1,48 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Full checking (see check.h).
+ * The ways in and out of a checked heap (see check.h).
  *
  *   alloc ─▶ slab_alloc_slow ─▶ still as filled when freed? ─▶ fill, tail
  *   free ──▶ live, tail and head intact? ─▶ fill ─▶ hold … ─▶ back to its slab, when others
  *                                                            push it out or space is short
- *
- * The last 16 bytes of every block of a slab, and of the margin before the first, hold the tail
- * byte, whether the block is live, held or free. So what is before a block can be checked
- * without knowing what it is. The tail byte is all bytes of heap->canary, of this process's
- * random ones: the canary of unchecked heaps fits into the tail wherever it begins.
- *
- * New and freed bytes hold what Windows' debug heap puts there, which people know by sight.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "annotate.h"
-#include "canary.h"
 #include "check.h"
 #include "guard.h"
-#include "hold.h"
 #include "large.h"
-#include "slab.h"
+#include "spot.h"
 #include "stop.h"
 
-#define CHECK_NEW	0xBAADF00DU
-#define CHECK_FREED	0xFEEEFEEEU
 #define CHECK_FILL_MAX	((size_t)1 << 20)	/* larger blocks need not be resident yet */
 #define CHECK_HOLD_MAX	((size_t)16 << 20)
-
-struct check {
-	bool tail, freed;
-	struct hold hold;
-};
-
-/* A block of a slab. */
-struct spot {
-	struct slab *slab;
-	uint32_t i;
-	char *p;
-	size_t size;		/* with its tail */
-};
 
 static _Thread_local const void *found;	/* what this thread's last EUCLEAN is about */
 
@@ -79,6 +55,8 @@ int check_init(struct heap *heap)
 	heap->check = check;
 	atomic_store(&heap->reach, 0);
 	annotate_pool(heap->base);
+	if (annotate_any())
+		check_fork_install();
 	guard_install();
 	return 0;
 }
@@ -86,172 +64,6 @@ int check_init(struct heap *heap)
 void check_fini(struct heap *heap)
 {
 	annotate_pool_gone(heap->base, heap->runs.dirty << PAGE_SHIFT);
-}
-
-static unsigned char tail_byte(const struct heap *heap)
-{
-	return (unsigned char)heap->canary[0];
-}
-
-static bool bytes_are(const char *p, unsigned char byte, size_t n)
-{
-	while (n--)
-		if ((unsigned char)*p++ != byte)
-			return false;
-	return true;
-}
-
-/* p is 16-aligned; n need not be. */
-static void pattern_put(char *p, uint32_t pattern, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i + sizeof(pattern) <= n; i += sizeof(pattern))
-		memcpy(p + i, &pattern, sizeof(pattern));
-	memcpy(p + i, &pattern, n - i);
-}
-
-static bool pattern_intact(const char *p, uint32_t pattern, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i + sizeof(pattern) <= n; i += sizeof(pattern))
-		if (memcmp(p + i, &pattern, sizeof(pattern)))
-			return false;
-	return memcmp(p + i, &pattern, n - i) == 0;
-}
-
-/* From `from` on to n, with a pattern that is the same whereever it is begun. */
-static void fill_new(char *p, size_t from, size_t n, unsigned int flags)
-{
-	size_t aligned = (from + 3) & ~(size_t)3;
-
-	if (from >= n)
-		return;
-	if (flags & HEAP_F_ZERO) {
-		memset(p + from, 0, n - from);
-		return;
-	}
-	if (aligned > n)
-		aligned = n;
-	memset(p + from, 0xad, aligned - from);
-	pattern_put(p + aligned, CHECK_NEW, n - aligned);
-}
-
-/* The block that is, or was, at p, which is the first byte of one. */
-static struct spot spot_at(const struct heap *heap, struct slab *slab, const void *p)
-{
-	struct spot spot = { .slab = slab, .size = slab->size };
-
-	spot.i = (uint32_t)((size_t)((const char *)p - slab_base(slab)) / slab->size);
-	spot.p = slab_base(slab) + (size_t)spot.i * slab->size;
-	(void)heap;
-	return spot;
-}
-
-/* What p is: HEAP_OK with spot->slab NULL if it is in no slab. Locked. */
-static enum heap_fault spot_find(struct heap *heap, const void *p, struct spot *spot)
-{
-	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
-	enum heap_fault fault;
-	struct slab *slab;
-	uint64_t tag;
-	uint32_t i;
-
-	spot->slab = NULL;
-	if (offset >= heap->maximum)
-		return HEAP_FOREIGN;
-	tag = page_tag(heap_page(heap, offset >> PAGE_SHIFT));
-	if (page_kind(tag) != PAGE_SLAB)
-		return HEAP_OK;
-	slab = page_slab(tag);
-	fault = slab_find(slab, p, &i);
-	if (fault == HEAP_OK && slab_is_free(slab, i))
-		fault = HEAP_FREED;
-	if (fault == HEAP_OK)
-		*spot = spot_at(heap, slab, p);
-	return fault;
-}
-
-/* How many of the bytes before the block are a tail for certain: a full block may have none. */
-static size_t spot_before(const struct spot *spot)
-{
-	size_t slack;
-
-	if (spot->i == 0 || slab_is_free(spot->slab, spot->i - 1))
-		return CHECK_TAIL_BYTES;
-	slack = slab_slack(spot->slab, spot->i - 1);
-	return slack < CHECK_TAIL_BYTES ? slack : CHECK_TAIL_BYTES;
-}
-
-/* The library is about to work on the block and the bytes before it; it is done. */
-static void spot_show(const struct spot *spot)
-{
-	annotate_show(spot->p - CHECK_TAIL_BYTES, spot->size + CHECK_TAIL_BYTES);
-}
-
-static void spot_hide(const struct spot *spot, size_t n)
-{
-	size_t before = spot_before(spot);
-
-	annotate_hide(spot->p - before, before);
-	annotate_hide(spot->p + n, spot->size - n);
-}
-
-static enum heap_fault spot_intact(const struct heap *heap, const struct spot *spot)
-{
-	size_t before = spot_before(spot), slack = slab_slack(spot->slab, spot->i);
-	unsigned char tail = tail_byte(heap);
-
-	if (!bytes_are(spot->p + spot->size - slack, tail, slack))
-		return HEAP_OVERRUN;
-	return bytes_are(spot->p - before, tail, before) ? HEAP_OK : HEAP_UNDERRUN;
-}
-
-static bool spot_untouched(const struct heap *heap, const struct spot *spot, size_t n)
-{
-	return !heap->check->freed || pattern_intact(spot->p, CHECK_FREED, n);
-}
-
-static void spot_wipe(const struct heap *heap, const struct spot *spot)
-{
-	size_t n = spot->size - CHECK_TAIL_BYTES;
-
-	if (heap->check->freed)
-		pattern_put(spot->p, CHECK_FREED, n);
-	memset(spot->p + n, tail_byte(heap), CHECK_TAIL_BYTES);
-}
-
-/* Makes the block n bytes large, whose first `old` are the program's. Locked. */
-static void spot_resize(struct heap *heap, const struct spot *spot, size_t old, size_t n,
-			unsigned int flags)
-{
-	slab_set_slack(spot->slab, spot->i, 0);
-	fill_new(spot->p, old, n, flags);
-	memset(spot->p + n, tail_byte(heap), spot->size - n);
-	slab_set_slack(spot->slab, spot->i, spot->size - n);
-}
-
-void check_slab_made(struct heap *heap, struct slab *slab)
-{
-	char *first = slab_base(slab);
-	struct spot spot;
-
-	annotate_quiet();
-	annotate_show(first - CHECK_TAIL_BYTES, slab->bytes + CHECK_TAIL_BYTES);
-	memset(first - CHECK_TAIL_BYTES, tail_byte(heap), CHECK_TAIL_BYTES);
-	for (uint32_t at = 0; at < slab->bytes; at += slab->size) {
-		spot = spot_at(heap, slab, first + at);
-		spot_wipe(heap, &spot);
-	}
-	annotate_hide(first - CHECK_TAIL_BYTES, slab->bytes + CHECK_TAIL_BYTES);
-	annotate_loud();
-}
-
-void check_slab_gone(struct heap *heap, struct slab *slab)
-{
-	(void)heap;
-	annotate_show(slab_base(slab) - CHECK_TAIL_BYTES, slab->bytes + CHECK_TAIL_BYTES);
 }
 
 /*
@@ -282,7 +94,7 @@ static char *alloc_small(struct heap *heap, unsigned int class, size_t n, size_t
 	/* As if all of the class were wanted: then the slab writes no more than the tail. */
 	p = slab_alloc_slow(heap, class, asked, align, reason);
 	if (p) {
-		spot = spot_at(heap, page_slab(page_tag(heap_page(heap, (size_t)(p - heap->base) >>
+		spot = spot_at(page_slab(page_tag(heap_page(heap, (size_t)(p - heap->base) >>
 								  PAGE_SHIFT))), p);
 		spot_show(&spot);
 		filled = spot.size > asked ? asked : asked - CHECK_TAIL_BYTES;
@@ -379,7 +191,7 @@ static bool hold_end(struct heap *heap, size_t most, unsigned int flags)
 	if (p) {
 		tag = page_tag(heap_page(heap, (size_t)(p - heap->base) >> PAGE_SHIFT));
 		if (page_kind(tag) == PAGE_SLAB) {
-			spot = spot_at(heap, page_slab(tag), p);
+			spot = spot_at(page_slab(tag), p);
 			hold_popped(hold, spot.size);
 			spot_give(&spot);
 		} else {
@@ -586,26 +398,4 @@ enum heap_fault check_block(struct heap *heap, const void *p)
 	annotate_loud();
 	heap_leave(heap);
 	return fault == HEAP_OK && !spot.slab ? large_validate(heap, p) : fault;
-}
-
-enum heap_fault check_slab(struct heap *heap, struct slab *slab, const void **bad)
-{
-	enum heap_fault fault = HEAP_OK;
-	bool live;
-
-	annotate_quiet();
-	for (uint32_t i = 0; i < slab->bytes / slab->size && fault == HEAP_OK; i++) {
-		struct spot spot = spot_at(heap, slab, slab_base(slab) + (size_t)i * slab->size);
-
-		*bad = spot.p;
-		live = !slab_is_free(slab, i);
-		spot_show(&spot);
-		if (live)
-			fault = spot_intact(heap, &spot);
-		else if (!spot_untouched(heap, &spot, spot.size - CHECK_TAIL_BYTES))
-			fault = HEAP_STALE;
-		spot_hide(&spot, live ? spot.size - slab_slack(slab, i) : 0);
-	}
-	annotate_loud();
-	return fault;
 }

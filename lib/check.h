@@ -61,4 +61,7 @@ enum heap_fault check_block(struct heap *heap, const void *p);
 /* Every block of a slab, live or not; *bad = where. Locked. */
 enum heap_fault check_slab(struct heap *heap, struct slab *slab, const void **bad);
 
+/* There is a heap that a tool was told about: a child of fork has to tell it that it is gone. */
+void check_fork_install(void);
+
 #endif

@@ -4,6 +4,7 @@
 #include "common.h"
 
 #include <pthread.h>
+#include <sys/mman.h>
 
 #include "cplusplus.h"
 #include "heapapi.h"
@@ -66,6 +67,26 @@ static void child_makes_its_own(void)
 	CHECK_IN_CHILD(HeapFree(process, 0, HeapAlloc(process, 0, 100)));
 	CHECK_IN_CHILD(!HeapDestroy(process));
 	CHECK_IN_CHILD(HeapDestroy(own));
+}
+
+/* What a sanitizer was told about the parent's heap is not true of what lies there now. */
+static void child_maps_there(void)
+{
+	char *page = (char *)((uintptr_t)block & ~(uintptr_t)4095);
+
+	page = mmap(page, 4096, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	CHECK_IN_CHILD(page != MAP_FAILED);
+	memset(page, 1, 4096);
+	CHECK_IN_CHILD(all_bytes(page, 1, 4096));
+}
+
+TEST(child_may_use_the_addresses_of_its_parents_heap)
+{
+	make();
+	ASSERT_NE(NULL, block);
+	EXPECT_CHILD_OK(child_maps_there);
+	EXPECT_TRUE(all_bytes((char *)block, 0x5A, 1000));
 }
 
 TEST(child_may_make_heaps)

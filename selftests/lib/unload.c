@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * dlopen and dlclose: of the library, which stays, and of a plugin with a heap of its own. This
- * program is not linked with the library. LIBRARY and PLUGIN are paths; the plugin is in here, and
- * loaded from memory.
+ * program is not linked with the library. The plugin, PLUGIN, is in here, and loaded from memory.
  */
 #include "kselftest_harness.h"
 #include "common.h"
@@ -12,6 +11,8 @@
 
 #include "heapapi.h"
 #include "privheap.h"
+
+#define LIBRARY	"libprivheap.so.0"
 
 __asm__(".section .rodata\nplugin_begin: .incbin \"" PLUGIN "\"\nplugin_end: .byte 0\n.text");
 extern const char plugin_begin[], plugin_end[];

@@ -97,9 +97,9 @@ static uint64_t used(void)
 }
 
 /* True if no call failed any more; *sound = what was required held. */
-static bool life(int n, int how, size_t maximum, bool *sound)
+static bool life(int n, int how, size_t maximum, unsigned int flags, bool *sound)
 {
-	struct heap_attr attr = { .maximum = maximum, .backend = &failing };
+	struct heap_attr attr = { .maximum = maximum, .flags = flags, .backend = &failing };
 	struct heap *heap = NULL;
 	unsigned int refused = 0;
 	int error;
@@ -118,13 +118,13 @@ static bool life(int n, int how, size_t maximum, bool *sound)
 	return failures == 0;
 }
 
-static bool every_life(int how, int *lives)
+static bool every_life(int how, unsigned int flags, int *lives)
 {
 	bool sound = true, done = false;
 	uint64_t settled = 0;
 
 	for (*lives = 0; !done && sound && *lives < 2000; (*lives)++) {
-		done = life(*lives, how, MIB(512), &sound);
+		done = life(*lives, how, MIB(512), flags, &sound);
 		/* The side region keeps what it has; after some lives it needs no more. */
 		if (*lives == 200)
 			settled = used();
@@ -134,20 +134,38 @@ static bool every_life(int how, int *lives)
 	return done && sound;
 }
 
-TEST(one_failure_anywhere)
+FIXTURE(failing) {
+};
+
+FIXTURE_VARIANT(failing) {
+	unsigned int flags;
+};
+
+FIXTURE_VARIANT_ADD(failing, plain) { .flags = 0 };
+FIXTURE_VARIANT_ADD(failing, checked) { .flags = HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE };
+
+FIXTURE_SETUP(failing)
+{
+}
+
+FIXTURE_TEARDOWN(failing)
+{
+}
+
+TEST_F(failing, one_failure_anywhere)
 {
 	int lives;
 
-	EXPECT_TRUE(every_life(ONCE, &lives));
+	EXPECT_TRUE(every_life(ONCE, variant->flags, &lives));
 	TH_LOG("%d lives", lives);
 	EXPECT_GT(lives, 20);
 }
 
-TEST(failing_from_anywhere_on)
+TEST_F(failing, failing_from_anywhere_on)
 {
 	int lives;
 
-	EXPECT_TRUE(every_life(FOREVER, &lives));
+	EXPECT_TRUE(every_life(FOREVER, variant->flags, &lives));
 	TH_LOG("%d lives", lives);
 	EXPECT_GT(lives, 20);
 }

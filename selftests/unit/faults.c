@@ -17,6 +17,10 @@ FIXTURE_VARIANT_ADD(every_size, exclusive) {
 	.maximum = MIB(32), .flags = HEAP_F_NO_SERIALIZE
 };
 
+FIXTURE_VARIANT_ADD(every_size, checked) {
+	.maximum = MIB(32), .flags = HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE
+};
+
 FIXTURE_SETUP(every_size)
 {
 	self->heap = unit_heap(0, variant->maximum, variant->flags);
@@ -131,7 +135,7 @@ TEST_F(every_size, no_false_acceptance)
 	for (size_t n = 0; n < 6000; n += 67, live++) {
 		ASSERT_NE(NULL, unit_alloc(self->heap, n));
 	}
-	for (size_t at = 0; at < variant->maximum && at < MIB(2); at++)
+	for (size_t at = 0; at < variant->maximum && at < MIB(1); at++)
 		found += heap_size(self->heap, handle + at, &size) == HEAP_OK;
 	EXPECT_EQ(live, unit_stats(self->heap).blocks);
 	EXPECT_EQ(live, found);
