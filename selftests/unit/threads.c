@@ -37,6 +37,12 @@ FIXTURE_VARIANT(threads) {
 	unsigned int flags;
 };
 
+/* Full checks cost ten times as much. */
+static int rounds(unsigned int flags)
+{
+	return flags ? ROUNDS / 8 : ROUNDS;
+}
+
 #define CHECK_ALL	(HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
 
 FIXTURE_VARIANT_ADD(threads, tiny_and_full) { .maximum = KIB(64), .largest = 800 };
@@ -65,6 +71,7 @@ FIXTURE_TEARDOWN(threads)
 struct worker {
 	FIXTURE_DATA(threads) *self;
 	size_t largest;
+	int rounds;
 	uint64_t seed;
 	pthread_t thread;
 };
@@ -130,7 +137,7 @@ static void *work(void *argument)
 {
 	struct worker *worker = argument;
 
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < worker->rounds; i++) {
 		struct note *note = unit_random(&worker->seed) % 4 ? worker_alloc(worker) : NULL;
 		size_t slot = unit_random(&worker->seed) % SLOTS;
 
@@ -142,11 +149,13 @@ static void *work(void *argument)
 	return NULL;
 }
 
-static void start(FIXTURE_DATA(threads) *self, struct worker *workers, size_t largest)
+static void start(FIXTURE_DATA(threads) *self, const FIXTURE_VARIANT(threads) *variant,
+		  struct worker *workers)
 {
 	self->running = THREADS;
 	for (int i = 0; i < THREADS; i++) {
-		workers[i] = (struct worker){ .self = self, .largest = largest,
+		workers[i] = (struct worker){ .self = self, .largest = variant->largest,
+					      .rounds = rounds(variant->flags),
 					      .seed = (uint64_t)time(NULL) * 31 + i + 1 };
 		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
 			abort();
@@ -157,7 +166,7 @@ TEST_F_TIMEOUT(threads, alloc_here_free_there, 240)
 {
 	struct worker workers[THREADS];
 
-	start(self, workers, variant->largest);
+	start(self, variant, workers);
 	for (int i = 0; i < THREADS; i++) {
 		pthread_join(workers[i].thread, NULL);
 	}
@@ -178,7 +187,7 @@ TEST_F_TIMEOUT(threads, validate_meanwhile, 240)
 	struct worker workers[THREADS];
 	int looks = 0;
 
-	start(self, workers, variant->largest);
+	start(self, variant, workers);
 	while (self->running) {
 		ASSERT_TRUE(unit_sound(self->heap));
 		unit_stats(self->heap);
@@ -340,7 +349,7 @@ TEST_F(storm, allocation_in_a_signal_handler)
 	sigaction(SIGUSR1, &action, NULL);
 	ASSERT_EQ(0, timer_create(CLOCK_MONOTONIC, &event, &timer));
 	timer_settime(timer, 0, &often, NULL);
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < rounds(variant->flags); i++) {
 		void **slot = &blocks[unit_random(&seed) % 64];
 
 		if (*slot) {
