@@ -426,6 +426,24 @@ static void simple_handler(int number)
 	simple_calls += number == SIGBUS;
 }
 
+TEST(sent_sigbus_that_was_ignored_stays_so)
+{
+	signal(SIGBUS, SIG_IGN);
+	ASSERT_NE(NULL, HeapCreate(0, 0, 0));
+	EXPECT_EQ(0, raise(SIGBUS));
+}
+
+TEST_SIGNAL(handler_for_once_is_called_once, SIGBUS)
+{
+	struct sigaction once = { .sa_handler = simple_handler, .sa_flags = SA_RESETHAND };
+
+	sigaction(SIGBUS, &once, NULL);
+	ASSERT_NE(NULL, HeapCreate(0, 0, 0));
+	raise(SIGBUS);
+	if (simple_calls == 1)
+		raise(SIGBUS);
+}
+
 TEST(sent_sigbus_goes_to_an_earlier_simple_handler)
 {
 	signal(SIGBUS, simple_handler);

@@ -77,6 +77,13 @@ TEST_F(waiting, native)
 	EXPECT_EQ(EDEADLK, errno);
 }
 
+TEST_F(waiting, large_block)
+{
+	EXPECT_EQ(NULL, HeapAlloc(self->handle, 0, 200000));
+	EXPECT_EQ(ERROR_NOT_ENOUGH_MEMORY, GetLastError());
+	EXPECT_EQ(ENOMEM, errno);
+}
+
 TEST_F(waiting, heaps_come_and_go_later)
 {
 	EXPECT_FALSE(HeapDestroy(self->handle));
