@@ -21,13 +21,15 @@ TREE = $(B)/kmod/$(RELEASE)
 PREFIX ?= /usr/local
 INCLUDEDIR ?= $(PREFIX)/include
 LIBDIR ?= $(PREFIX)/lib
+MANDIR ?= $(PREFIX)/share/man
 
 INSTALL_DATA := install -D -m 644 -t
 
 MAKEFLAGS += --no-print-directory
 
-.PHONY: all module lib examples install demo test kunit lint vmtest shell load bench-kernel clean help
-.PHONY: kernel packages-demo packages-test
+.PHONY: all module lib examples man install demo test conformance kunit lint vmtest shell load fuzz
+.PHONY: bench bench-kernel clean help kernel
+.PHONY: packages-demo packages-test packages-conformance packages-bench
 
 ##all		the library, and the module for the running kernel
 all: lib module
@@ -46,33 +48,47 @@ module: $(if $(KERNEL),kernel)
 kernel: packages-demo
 	@selftests/vm/kernel $(KERNEL) $(B)/cache/kernels
 
-packages-demo packages-test: packages-%:
+packages-demo packages-test packages-conformance packages-bench: packages-%:
 	@selftests/vm/packages $*
 
-##lib		the library, shared and static
+##lib		the library, shared and static, and the malloc for LD_PRELOAD
 lib:
 	@$(MAKE) -C lib O=$(B)/lib
 
 examples: lib
 	@$(MAKE) -C lib/examples O=$(B)/examples
 
-##install	library, headers and uapi header; knows DESTDIR, PREFIX, INCLUDEDIR, LIBDIR
+##man		the manual pages, with scdoc
+man:
+	@$(MAKE) -C lib/man O=$(B)/man
+
+##install	library, headers, manual pages (with scdoc); knows DESTDIR, PREFIX, INCLUDEDIR, LIBDIR, MANDIR
 install: lib
-	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR) lib/include/*.h
+	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR) lib/include/*.h lib/include/*.hpp
 	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR)/linux uapi/privheap.h
-	$(INSTALL_DATA) $(DESTDIR)$(LIBDIR) $(B)/lib/libprivheap.so.0 $(B)/lib/libprivheap.a
+	$(INSTALL_DATA) $(DESTDIR)$(LIBDIR) $(B)/lib/libprivheap.so.0 $(B)/lib/libprivheap.a \
+		$(B)/lib/libprivheap-malloc.so
 	ln -sf libprivheap.so.0 $(DESTDIR)$(LIBDIR)/libprivheap.so
+	@if command -v scdoc >/dev/null; then \
+		$(MAKE) -C lib/man install O=$(B)/man DESTDIR=$(DESTDIR) MANDIR=$(MANDIR); \
+	else \
+		echo "install: without scdoc there are no manual pages"; \
+	fi
 
 ##demo		boots Debian's 6.1 with the module and plays the scenes of lib/examples
 demo:
 	@selftests/demo/guest run 6.1
 
-##test		everything: judge, lint, KUnit, library natively and sanitised, both guests; one summary
-test: packages-test
+##test		everything: judge, lint, KUnit, library natively, sanitised, against Wine, three guests
+test: packages-test packages-conformance
 	@$(MAKE) -C selftests test
 
+##conformance	the Win32 API, check by check, natively and under Wine; what differs is explained
+conformance: packages-conformance packages-test
+	@$(MAKE) -C selftests $@
+
 ##kunit		the module's arithmetic under User Mode Linux; builds that once, in three minutes
-##lint		sparse, checkpatch, kernel-doc, W=1, shellcheck
+##lint		sparse, checkpatch, kernel-doc, W=1, shellcheck, the manual pages
 kunit lint: packages-test
 	@$(MAKE) -C selftests $@
 
@@ -88,7 +104,15 @@ shell:
 load: all examples
 	@selftests/demo/load $(TREE)/kmod/privheap.ko
 
-##bench-kernel	what a page costs, in guest instructions; KERNEL=6.1 or 6.12
+##fuzz		the heap against its model, with libFuzzer; knows FUZZ_SECONDS
+fuzz: packages-test
+	@$(MAKE) -C selftests fuzz
+
+##bench		the allocator beside its peers, in five minutes; into build/bench; knows ROUNDS
+bench: packages-bench
+	@$(MAKE) -C selftests bench
+
+##bench-kernel	what a page costs, and a block on both backends, in guest instructions; KERNEL=6.1 or 6.12
 bench-kernel: packages-demo
 	@$(MAKE) -C selftests bench-$(or $(KERNEL),6.1)
 

@@ -8,7 +8,7 @@
  *
  * A page can only come to life below i_size: tmpfs sees to that, and page.c where it goes round
  * tmpfs. So nothing is resident that was not charged. The mark moves up only, with one exception:
- * a populate that ran out of memory takes back what it added, if nobody has used that meanwhile.
+ * a call that fails takes back what it added, as far as nobody has come to rely on it meanwhile.
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -64,9 +64,18 @@ int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed)
 	return err;
 }
 
-/* Brings pages [from, to) into the page cache: after 0 they are there. */
-static int fill(struct privheap_heap *heap, pgoff_t from, pgoff_t to)
+/**
+ * privheap_commit_fill() - make committed bytes resident
+ * @heap: of the calling process
+ * @span: which, at most the commit
+ *
+ * Context: process, may sleep; no lock held.
+ * Return: 0, -ENOMEM, -ENOENT if the heap has ended, -EINTR if the caller is being killed.
+ */
+int privheap_commit_fill(struct privheap_heap *heap, const struct privheap_span *span)
 {
+	pgoff_t from = span->from >> PAGE_SHIFT, to = span->to >> PAGE_SHIFT;
+
 	while (from < to) {
 		pgoff_t next = privheap_page_try(heap, from);
 		struct page *page;
@@ -87,7 +96,7 @@ static int fill(struct privheap_heap *heap, pgoff_t from, pgoff_t to)
 }
 
 /* Bytes that one fault at this page maps: the huge page or the window it lies in. */
-static unsigned long span(struct privheap_heap *heap, pgoff_t index)
+static unsigned long span_of_fault(struct privheap_heap *heap, pgoff_t index)
 {
 	struct page *page = privheap_page_read(heap, index);
 	unsigned long bytes = PRIVHEAP_WINDOW;
@@ -99,18 +108,24 @@ static unsigned long span(struct privheap_heap *heap, pgoff_t index)
 	return bytes;
 }
 
-/*
- * Maps what fill() brought in, so that the process does not fault for it. A convenience: where
- * the process has unmapped or protected a part, that part is passed over.
+/**
+ * privheap_commit_map() - map what privheap_commit_fill() brought in
+ * @heap: of the calling process
+ * @span: which
+ *
+ * So that the process does not fault for it. A convenience: where the process has unmapped or
+ * protected a part, that part is passed over.
+ *
+ * Context: process, may sleep; no lock held.
  */
-static void map(struct privheap_heap *heap, unsigned long from, unsigned long to)
+void privheap_commit_map(struct privheap_heap *heap, const struct privheap_span *span)
 {
 	struct mm_struct *mm = heap->context->mm;
 	unsigned long offset, bytes;
 
 	if (mmap_read_lock_killable(mm))
 		return;
-	for (offset = from; offset < to; offset = (offset & -bytes) + bytes) {
+	for (offset = span->from; offset < span->to; offset = (offset & -bytes) + bytes) {
 		unsigned long address = heap->base + offset;
 		struct vm_area_struct *vma = find_vma(mm, address);
 		bool unlocked = false;
@@ -118,7 +133,7 @@ static void map(struct privheap_heap *heap, unsigned long from, unsigned long to
 		bytes = PRIVHEAP_WINDOW;
 		if (!vma || vma->vm_start > address || vma->vm_file != heap->file)
 			continue;
-		bytes = span(heap, offset >> PAGE_SHIFT);
+		bytes = span_of_fault(heap, offset >> PAGE_SHIFT);
 		if (fixup_user_fault(mm, address, FAULT_FLAG_WRITE, &unlocked) == -EINTR)
 			break;
 		cond_resched();
@@ -134,35 +149,45 @@ static void map(struct privheap_heap *heap, unsigned long from, unsigned long to
  */
 static bool used(struct address_space *mapping, pgoff_t from, pgoff_t to)
 {
-	pgoff_t index;
-	unsigned long i;
+	unsigned long index;
 	void *entry;
 	bool found = false;
 
-	for (index = from; index < to && !found; index++) {
+	xa_for_each_range(&mapping->i_pages, index, entry, from, to - 1) {
 		struct page *page = find_lock_page(mapping, index);
 
-		if (!page)
-			continue;
-		found = folio_mapped(page_folio(page));
-		unlock_page(page);
-		put_page(page);
+		if (page) {
+			found = folio_mapped(page_folio(page));
+			unlock_page(page);
+			put_page(page);
+		} else {
+			found = xa_is_value(xa_load(&mapping->i_pages, index));
+		}
+		if (found)
+			break;
+		cond_resched();
 	}
-	xa_for_each_range(&mapping->i_pages, i, entry, from, to - 1)
-		found |= xa_is_value(entry);
 	return found;
 }
 
-/*
- * Takes a failed populate back: the commit returns from @from to @to, unless it has moved on
- * since or some thread has used what was added: data is never taken away.
+/**
+ * privheap_commit_take_back() - undo privheap_commit_add()
+ * @heap: which
+ * @added: what it added, not mapped by it
+ *
+ * What was added stays where the commit has moved on since, where some thread has used it, and
+ * as far as another call was told that it is there: nothing is taken away that anybody has.
+ *
+ * Context: process, may sleep; no lock held.
  */
-static void take_back(struct privheap_heap *heap, unsigned long from, unsigned long to)
+void privheap_commit_take_back(struct privheap_heap *heap, const struct privheap_span *added)
 {
 	struct inode *inode = file_inode(heap->file);
+	unsigned long from = added->to, to;
 
 	mutex_lock(&heap->lock);
-	if (heap->ended || privheap_heap_committed(heap) != from)
+	to = max(added->from, heap->promised);
+	if (heap->ended || privheap_heap_committed(heap) != from || to >= from)
 		goto unlock;
 	i_size_write(inode, to);
 	if (used(inode->i_mapping, to >> PAGE_SHIFT, from >> PAGE_SHIFT)) {
@@ -177,33 +202,17 @@ unlock:
 }
 
 /**
- * privheap_commit_populate() - make committed bytes resident and mapped
- * @heap: of the calling process
- * @from: first byte, whole pages
- * @to: end, whole pages, at most the commit
- *
- * Context: process, may sleep; no lock held.
- * Return: 0, -ENOMEM, -ENOENT if the heap has ended, -EINTR if the caller is being killed.
- */
-int privheap_commit_populate(struct privheap_heap *heap, unsigned long from, unsigned long to)
-{
-	int err = fill(heap, from >> PAGE_SHIFT, to >> PAGE_SHIFT);
-
-	if (!err)
-		map(heap, from, to);
-	return err;
-}
-
-/**
- * privheap_commit_to() - commit for a call
+ * privheap_commit_add() - commit for a call
  * @heap: of the calling process
  * @committed: bytes that shall be committed at least, whole pages, at most the maximum
- * @populate: make what this call adds resident and mapped; if that fails take it back
+ * @resident: make what this call adds resident; if that fails take it back
+ * @added: out: what this call has added, empty if that was there already
  *
  * Context: process, may sleep; no lock held.
- * Return: 0, -EDQUOT, or what privheap_commit_populate() returns.
+ * Return: 0, -EDQUOT, or what privheap_commit_fill() returns.
  */
-int privheap_commit_to(struct privheap_heap *heap, unsigned long committed, bool populate)
+int privheap_commit_add(struct privheap_heap *heap, unsigned long committed, bool resident,
+			struct privheap_span *added)
 {
 	struct privheap_ledger_chain *ledgers = &heap->context->ledgers;
 	unsigned long before;
@@ -216,12 +225,16 @@ int privheap_commit_to(struct privheap_heap *heap, unsigned long committed, bool
 	else if (committed > before)
 		err = settle(heap, before, committed,
 			     privheap_watermark_call(ledgers, before, committed));
+	else
+		heap->promised = max(heap->promised, committed);
 	mutex_unlock(&heap->lock);
-	if (err || !populate || committed <= before)
+	if (err)
 		return err;
 
-	err = privheap_commit_populate(heap, before, committed);
+	*added = (struct privheap_span) { before, max(before, committed) };
+	if (resident)
+		err = privheap_commit_fill(heap, added);
 	if (err)
-		take_back(heap, committed, before);
+		privheap_commit_take_back(heap, added);
 	return err;
 }

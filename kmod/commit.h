@@ -2,10 +2,16 @@
 #ifndef PRIVHEAP_COMMIT_H
 #define PRIVHEAP_COMMIT_H
 
+#include <linux/types.h>
+
 struct privheap_heap;
+struct privheap_span;
 
 int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed);
-int privheap_commit_populate(struct privheap_heap *heap, unsigned long from, unsigned long to);
-int privheap_commit_to(struct privheap_heap *heap, unsigned long committed, bool populate);
+int privheap_commit_add(struct privheap_heap *heap, unsigned long committed, bool resident,
+			struct privheap_span *added);
+void privheap_commit_take_back(struct privheap_heap *heap, const struct privheap_span *added);
+int privheap_commit_fill(struct privheap_heap *heap, const struct privheap_span *span);
+void privheap_commit_map(struct privheap_heap *heap, const struct privheap_span *span);
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * /dev/privheap: from a system call to the function that does the work.
  *
- *	ioctl(fd, cmd, arg) -> right mm? -> table -> copy in -> call -> copy out, or undo the call
+ *	ioctl(fd, cmd, arg) -> right mm? -> table -> copy in -> call -> copy out -> finish
+ *	                                                                   `-> or undo the call
  *
  * The structure's size is part of the command number: a longer one of the same number and
  * direction is taken if its tail is 0, so the interface can grow.
@@ -22,9 +23,13 @@
 #include "quota.h"
 #include "sysfs.h"
 
+/* What user space gives begins each of them; what it does not see follows. */
 union argument {
 	struct privheap_create create;
-	struct privheap_commit commit;
+	struct {
+		struct privheap_commit commit;
+		struct privheap_span added;
+	};
 	struct privheap_destroy destroy;
 	struct privheap_stat stat;
 	struct privheap_quota quota;
@@ -42,7 +47,19 @@ static void undo_create(struct privheap_context *context, union argument *arg)
 
 static int do_commit(struct privheap_context *context, union argument *arg)
 {
-	return privheap_heap_commit(context, &arg->commit);
+	return privheap_heap_commit(context, &arg->commit, &arg->added);
+}
+
+static void undo_commit(struct privheap_context *context, union argument *arg)
+{
+	privheap_heap_uncommit(context, arg->commit.heap, &arg->added);
+}
+
+/* Only now: what is mapped could not be told from what somebody uses, and not be undone. */
+static void finish_commit(struct privheap_context *context, union argument *arg)
+{
+	if (arg->commit.flags & PRIVHEAP_COMMIT_POPULATE)
+		privheap_heap_map(context, arg->commit.heap, &arg->added);
 }
 
 static int do_destroy(struct privheap_context *context, union argument *arg)
@@ -67,14 +84,15 @@ static int do_quota_set(struct privheap_context *context, union argument *arg)
 	return privheap_quota_write(&context->ledgers, &arg->quota);
 }
 
-/* undo: for a result that could not be written. A commit stays, the uapi header says so. */
+/* undo: when the result could not be written; finish: when it was. */
 static const struct command {
 	unsigned int cmd;
 	int (*call)(struct privheap_context *context, union argument *arg);
 	void (*undo)(struct privheap_context *context, union argument *arg);
+	void (*finish)(struct privheap_context *context, union argument *arg);
 } commands[] = {
 	[_IOC_NR(PRIVHEAP_CREATE)] = { PRIVHEAP_CREATE, do_create, undo_create },
-	[_IOC_NR(PRIVHEAP_COMMIT)] = { PRIVHEAP_COMMIT, do_commit },
+	[_IOC_NR(PRIVHEAP_COMMIT)] = { PRIVHEAP_COMMIT, do_commit, undo_commit, finish_commit },
 	[_IOC_NR(PRIVHEAP_DESTROY)] = { PRIVHEAP_DESTROY, do_destroy },
 	[_IOC_NR(PRIVHEAP_STAT)] = { PRIVHEAP_STAT, do_stat },
 	[_IOC_NR(PRIVHEAP_QUOTA_GET)] = { PRIVHEAP_QUOTA_GET, do_quota_get },
@@ -124,6 +142,8 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long addr
 			command->undo(context, &arg);
 		return -EFAULT;
 	}
+	if (command->finish)
+		command->finish(context, &arg);
 	return 0;
 }
 

@@ -184,6 +184,7 @@ static int heap_kill(struct privheap_heap *heap)
  */
 int privheap_heap_create(struct privheap_context *context, struct privheap_create *arg)
 {
+	struct privheap_span initial;
 	struct privheap_heap *heap;
 	int err;
 
@@ -192,18 +193,19 @@ int privheap_heap_create(struct privheap_context *context, struct privheap_creat
 	heap = heap_new(context, arg);
 	if (IS_ERR(heap))
 		return PTR_ERR(heap);
-	err = privheap_commit_to(heap, heap->initial, false);
+	err = privheap_commit_add(heap, heap->initial, false, &initial);
 	if (err)
 		goto end;
 	err = heap_map(heap);
 	if (err)
 		goto end;
-	err = privheap_commit_populate(heap, 0, heap->initial);
+	err = privheap_commit_fill(heap, &initial);
 	if (err)
 		goto kill;
+	privheap_commit_map(heap, &initial);
 	arg->heap = heap->id;
 	arg->base = heap->base;
-	arg->committed = heap->initial;
+	arg->committed = privheap_heap_committed(heap);	/* more if mlockall(2) asked for it */
 	set_bit(HEAP_READY, &heap->state);
 	trace_create(heap);
 	privheap_heap_put(heap);
@@ -221,11 +223,13 @@ end:
  * privheap_heap_commit() - PRIVHEAP_COMMIT
  * @context: of the calling process
  * @arg: in and out, see the uapi header
+ * @added: out: for privheap_heap_map() or privheap_heap_uncommit()
  *
  * Context: process, may sleep; no lock held.
  * Return: 0, -EINVAL, -ENOENT, -EDQUOT, -ENOMEM or -EINTR.
  */
-int privheap_heap_commit(struct privheap_context *context, struct privheap_commit *arg)
+int privheap_heap_commit(struct privheap_context *context, struct privheap_commit *arg,
+			 struct privheap_span *added)
 {
 	unsigned long committed = privheap_validate_pages(arg->committed, TASK_SIZE);
 	struct privheap_heap *heap;
@@ -237,10 +241,49 @@ int privheap_heap_commit(struct privheap_context *context, struct privheap_commi
 	if (!heap)
 		return -ENOENT;
 	if (arg->committed <= heap->maximum)
-		err = privheap_commit_to(heap, committed, arg->flags & PRIVHEAP_COMMIT_POPULATE);
+		err = privheap_commit_add(heap, committed, arg->flags & PRIVHEAP_COMMIT_POPULATE,
+					  added);
 	arg->committed = privheap_heap_committed(heap);
 	privheap_heap_put(heap);
 	return err;
+}
+
+/**
+ * privheap_heap_map() - map what COMMIT made resident, once it has told of it
+ * @context: of the calling process
+ * @id: the heap's number; it may be gone
+ * @added: what privheap_heap_commit() added
+ *
+ * Context: process, may sleep; no lock held.
+ */
+void privheap_heap_map(struct privheap_context *context, unsigned long id,
+		       const struct privheap_span *added)
+{
+	struct privheap_heap *heap = heap_by_id(context, id);
+
+	if (!heap)
+		return;
+	privheap_commit_map(heap, added);
+	privheap_heap_put(heap);
+}
+
+/**
+ * privheap_heap_uncommit() - undo a COMMIT that could not tell of it
+ * @context: of the calling process
+ * @id: the heap's number; it may be gone
+ * @added: what privheap_heap_commit() added
+ *
+ * Context: process, may sleep; no lock held.
+ */
+void privheap_heap_uncommit(struct privheap_context *context, unsigned long id,
+			    const struct privheap_span *added)
+{
+	struct privheap_heap *heap = heap_by_id(context, id);
+
+	if (!heap)
+		return;
+	privheap_commit_take_back(heap, added);
+	privheap_heap_put(heap);
 }
 
 /**

@@ -26,7 +26,9 @@ enum privheap_heap_state {
  * @maximum: bytes reserved
  * @initial: bytes committed at creation
  * @flags: PRIVHEAP_CREATE_*
- * @lock: every change of the commit and @ended; taken under mmap_lock and under nothing of ours
+ * @promised: commit that a call was told is there although another one had moved it there
+ * @lock: every change of the commit, @promised and @ended; taken under mmap_lock and under
+ *	nothing of ours
  * @ended: nothing is committed any more and nothing ever will be
  * @name: for people
  */
@@ -41,9 +43,16 @@ struct privheap_heap {
 	unsigned long maximum;
 	unsigned long initial;
 	u32 flags;
+	unsigned long promised;
 	struct mutex lock;	/* see above */
 	bool ended;
 	char name[PRIVHEAP_NAME_LEN];
+};
+
+/* Bytes of a heap, whole pages: @from is the first, @to the one after the last. */
+struct privheap_span {
+	unsigned long from;
+	unsigned long to;
 };
 
 static inline unsigned long privheap_heap_committed(const struct privheap_heap *heap)
@@ -55,7 +64,12 @@ int privheap_heap_init(void);
 void privheap_heap_exit(void);
 
 int privheap_heap_create(struct privheap_context *context, struct privheap_create *arg);
-int privheap_heap_commit(struct privheap_context *context, struct privheap_commit *arg);
+int privheap_heap_commit(struct privheap_context *context, struct privheap_commit *arg,
+			 struct privheap_span *added);
+void privheap_heap_map(struct privheap_context *context, unsigned long id,
+		       const struct privheap_span *added);
+void privheap_heap_uncommit(struct privheap_context *context, unsigned long id,
+			    const struct privheap_span *added);
 int privheap_heap_destroy(struct privheap_context *context, unsigned long id);
 int privheap_heap_stat(struct privheap_context *context, struct privheap_stat *arg);
 

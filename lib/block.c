@@ -13,13 +13,14 @@
  */
 #include <errno.h>
 #include <string.h>
+#include "check.h"
 #include "large.h"
 #include "shard.h"
 #include "slab.h"
 #include "stop.h"
+#include "whole.h"
 
-/* The smallest class for n whose blocks are all aligned; CLASSES if that takes pages. */
-static unsigned int block_class(const struct heap *heap, size_t n, size_t align)
+unsigned int block_class(const struct heap *heap, size_t n, size_t align)
 {
 	unsigned int class;
 
@@ -72,6 +73,8 @@ void *block_alloc_slow(struct heap *heap, size_t n, size_t align, unsigned int f
 	*error = ENOMEM;
 	if (n > heap->maximum || align > heap->maximum || heap_would_hang(heap))
 		return NULL;
+	if (heap->check)
+		return check_alloc(heap, n, align, flags, error);
 	if (class < CLASSES)
 		p = block_alloc_locked(heap, class, n, align, flags, &reason);
 	if (p && flags & HEAP_F_ZERO)
@@ -126,7 +129,7 @@ void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, 
 
 	if (!(flags & HEAP_F_NO_SERIALIZE))
 		heap_pass(heap);
-	if (likely(n <= heap->slab_limit && align <= 16)) {
+	if (likely(n <= heap->slab_limit && align <= 16 && !heap->check)) {
 		p = block_alloc_current(heap, class_of(n), n);
 		if (likely(p)) {
 			if (flags & HEAP_F_ZERO)
@@ -205,6 +208,8 @@ static enum heap_fault block_free(struct heap *heap, void *p, unsigned int flags
 	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
 	uint64_t tag;
 
+	if (unlikely(heap->check))
+		return check_free(heap, p);
 	if (unlikely(offset >= heap->maximum))
 		return HEAP_FOREIGN;
 	tag = page_tag(heap_page(heap, offset >> PAGE_SHIFT));
@@ -229,6 +234,7 @@ static enum heap_fault block_find(struct heap *heap, const void *p, struct slab 
 				  uint32_t *i)
 {
 	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
+	enum heap_fault fault;
 	uint64_t tag;
 
 	*slab = NULL;
@@ -238,7 +244,8 @@ static enum heap_fault block_find(struct heap *heap, const void *p, struct slab 
 	if (page_kind(tag) != PAGE_SLAB)
 		return HEAP_OK;
 	*slab = page_slab(tag);
-	return slab_find(*slab, p, i);
+	fault = slab_find(*slab, p, i);
+	return fault == HEAP_OK && slab_is_free(*slab, *i) ? HEAP_FREED : fault;
 }
 
 enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size)
@@ -299,6 +306,9 @@ enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int 
 	*error = ENOMEM;
 	if (!(flags & HEAP_F_NO_SERIALIZE))
 		heap_pass(heap);
+	if (heap->check)
+		return heap_would_hang(heap) ? HEAP_OK :
+		       check_realloc(heap, p, n, flags, out, error);
 	fault = block_find(heap, p, &slab, &i);
 	if (fault != HEAP_OK)
 		return fault;
@@ -312,6 +322,8 @@ enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int 
 			*out = p;
 			return HEAP_OK;
 		}
+	} else if (heap_would_hang(heap)) {
+		return HEAP_OK;
 	} else {
 		fault = large_resize(heap, p, n, flags, out, &old);
 		if (fault != HEAP_OK || *out)
@@ -329,6 +341,8 @@ static enum heap_fault block_validate(struct heap *heap, const void *p)
 	size_t slack;
 	uint32_t i;
 
+	if (heap->check)
+		return check_block(heap, p);
 	fault = block_find(heap, p, &slab, &i);
 	if (fault != HEAP_OK)
 		return fault;
@@ -338,68 +352,8 @@ static enum heap_fault block_validate(struct heap *heap, const void *p)
 	return canary_intact(p, slab->size, slack, heap->canary) ? HEAP_OK : HEAP_OVERRUN;
 }
 
-/* One run of the page map; locked. */
-static enum heap_fault block_validate_run(struct heap *heap, size_t head, const void **bad)
-{
-	const char *p = heap->base + (head << PAGE_SHIFT);
-	uint64_t tag = page_tag(heap_page(heap, head));
-	struct slab *slab = page_slab(tag);
-
-	*bad = p;
-	if (page_kind(tag) == PAGE_FREE)
-		return run_consistent(heap, head) ? HEAP_OK : HEAP_METADATA;
-	if (page_kind(tag) == PAGE_LARGE)
-		return large_intact(heap, head) ? HEAP_OK : HEAP_OVERRUN;
-	for (size_t i = 0; i < slab_pages(slab); i++)
-		if (page_tag(heap_page(heap, head + i)) != tag)
-			return HEAP_METADATA;
-	if (slab_base(slab) != p)
-		return HEAP_METADATA;
-	return slab_validate(heap, slab, bad);
-}
-
 enum heap_fault heap_validate(struct heap *heap, const void *p, const void **bad)
 {
-	enum heap_fault fault = HEAP_OK;
-	size_t pages;
-
 	*bad = p;
-	if (p)
-		return block_validate(heap, p);
-	if (!heap_enter_safely(heap))
-		return HEAP_OK;
-	for (size_t head = 0; head < heap->runs.top && fault == HEAP_OK; head += pages) {
-		pages = run_pages(heap, head);
-		*bad = heap->base + (head << PAGE_SHIFT);
-		fault = pages ? block_validate_run(heap, head, bad) : HEAP_METADATA;
-	}
-	heap_leave(heap);
-	if (fault == HEAP_OK)
-		*bad = NULL;
-	return fault;
-}
-
-void heap_stats(struct heap *heap, struct heap_stats *stats)
-{
-	uint64_t tag;
-	size_t size, pages;
-
-	*stats = (struct heap_stats){ .maximum = heap->maximum };
-	if (!heap_enter_safely(heap))
-		return;
-	stats->committed = heap->range.committed;
-	for (size_t head = 0; head < heap->runs.top; head += pages) {
-		tag = page_tag(heap_page(heap, head));
-		pages = run_pages(heap, head);
-		if (!pages)
-			break;
-		if (page_kind(tag) == PAGE_SLAB)
-			slab_count(page_slab(tag), &stats->blocks, &stats->allocated);
-		if (page_kind(tag) == PAGE_LARGE &&
-		    large_size(heap, heap->base + (head << PAGE_SHIFT), &size) == HEAP_OK) {
-			stats->allocated += size;
-			stats->blocks++;
-		}
-	}
-	heap_leave(heap);
+	return p ? block_validate(heap, p) : whole_validate(heap, bad);
 }

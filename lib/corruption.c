@@ -4,12 +4,14 @@
  *
  *	heap_free() -> HEAP_FREED -> one line on stderr -> abort
  *				  \-> asked to return: quiet, the wrapper fails the call
+ *				      (until somebody has asked never to)
  *
  * The environment is read each time: this path runs once in most processes' lives.
  */
 #define _GNU_SOURCE
 #include "corruption.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,15 +24,27 @@ static const char *const what[] = {
 	[HEAP_INTERIOR]	   = "not the start of a block",
 	[HEAP_FREED]	   = "freed already: double free or use after free",
 	[HEAP_OVERRUN]	   = "bytes past the end of the block were written",
+	[HEAP_UNDERRUN]	   = "bytes before the block were written",
+	[HEAP_STALE]	   = "a freed block was written: use after free",
 	[HEAP_METADATA]	   = "the heap's own records are damaged",
 };
 
 _Static_assert(sizeof(what) / sizeof(*what) == HEAP_METADATA + 1, "a text for every fault");
 
+/* Ordinary memory: a forked child keeps it. */
+static _Atomic bool terminate;
+
+void corruption_terminate(void)
+{
+	terminate = true;
+}
+
 static bool asked_to_return(struct heap *heap)
 {
 	const char *mode;
 
+	if (terminate)
+		return false;
 	if (heap_flags(heap) & HEAP_F_RETURN)
 		return true;
 	/* A set-user-id program's caller must not decide that it goes on. */

@@ -9,5 +9,7 @@
  * environment asks for it; the caller then reports 87 or EINVAL.
  */
 void corruption_found(const char *call, struct heap *heap, const void *p, enum heap_fault fault);
+/* From now on it never returns, whoever asks for it; in forked children, too. */
+void corruption_terminate(void);
 
 #endif

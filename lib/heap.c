@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/sysinfo.h>
+#include "check.h"
 #include "process.h"
 #include "registry.h"
 #include "run.h"
@@ -21,7 +22,7 @@
 #define GROWABLE_LEAST	((size_t)1 << 30)
 #define ROOM_PER_CPU	((size_t)256 << 10)
 #define HEAP_FLAGS	(HEAP_F_NO_SERIALIZE | HEAP_F_EXCEPTIONS | HEAP_F_EXEC | HEAP_F_SECRET | \
-			 HEAP_F_RETURN)
+			 HEAP_F_RETURN | HEAP_F_POPULATE | HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
 
 static_assert(sizeof(struct heap) + 16 * sizeof(struct shard *) + sizeof(struct shard) + 64 + 512 +
 	      192 <= SIDE_PAGE, "a small heap's metadata is one page, with up to 16 CPUs");
@@ -135,7 +136,7 @@ static int heap_init(struct heap *heap, const struct heap_attr *attr, struct pro
 		heap->shards[i] = &shard_none;
 	heap->runs.pages = heap->maximum >> PAGE_SHIFT;
 	memcpy(heap->canary, process_canary(process), sizeof(heap->canary));
-	return heap_page_make(heap, 0, &error) ? 0 : error;
+	return heap_page_make(heap, 0, &error) ? check_init(heap) : error;
 }
 
 /* Every metadata chunk, the heap's own record last. */
@@ -191,6 +192,8 @@ static int heap_make(const struct heap_attr *attr, struct heap **out)
 	return 0;
 
 release:
+	if (heap->check)
+		check_fini(heap);
 	backend->release(&heap->range);
 free_metadata:
 	heap_free_metadata(heap);
@@ -211,6 +214,8 @@ int heap_destroy(struct heap *heap)
 		return -EDEADLK;
 	if (heap == process_get()->process_heap || !registry_remove(heap))
 		return -EINVAL;
+	if (heap->check)
+		check_fini(heap);
 	error = heap->range.backend->release(&heap->range);
 	if (error) {
 		/* Sealed: it lives on. The table had room for it a moment ago. */
@@ -231,9 +236,22 @@ unsigned int heap_flags(const struct heap *heap)
 	return heap->flags;
 }
 
+unsigned int heap_compatibility(const struct heap *heap)
+{
+	return heap->compatibility;
+}
+
+bool heap_set_compatibility(struct heap *heap, unsigned int value)
+{
+	uint32_t never_set = 0;
+
+	return atomic_compare_exchange_strong(&heap->compatibility, &never_set, value) ||
+	       never_set == value;
+}
+
 int heap_process(struct heap **out)
 {
-	static const struct heap_attr attr = { .name = "process heap" };
+	struct heap_attr attr = { .name = "process heap" };
 	struct process *process = process_get();
 	int error = 0;
 
@@ -246,6 +264,7 @@ int heap_process(struct heap **out)
 		return -ENOMEM;
 	lock_take(&process->process_heap_lock);
 	if (!process->process_heap) {
+		attr.flags = check_wanted();
 		error = heap_make(&attr, out);
 		if (!error)
 			process->process_heap = *out;

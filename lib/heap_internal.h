@@ -14,6 +14,7 @@
 #include "classes.h"
 #include "heap.h"
 #include "lock.h"
+#include "oom.h"
 #include "pagemap.h"
 
 #define HEAP_SHARDS	16	/* of a shared heap, at most */
@@ -23,6 +24,8 @@
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
+
+struct check;
 
 enum heap_mode {
 	HEAP_EXCLUSIVE,		/* the program serialises */
@@ -97,12 +100,13 @@ struct heap {
 	char *base;
 	_Atomic uint32_t gate;	/* see owned.h */
 	uint32_t mode;
-	_Atomic size_t reach;	/* bytes that the page map can describe so far */
+	_Atomic size_t reach;	/* bytes that the page map can describe so far; 0: checked */
 	_Atomic(struct pagedir *) map;
 	size_t maximum;
 	size_t slab_limit;	/* larger blocks are runs of pages */
 	uint32_t flags;
 	uint32_t shard_count;
+	struct check *check;	/* of a checked heap: then nothing has a fast path */
 	uint32_t level_max;	/* the largest slab: 4 KiB << 2 * level */
 	_Atomic uint32_t stopped;	/* see stop.h */
 	_Atomic bool quiet;	/* stopped, and nobody is inside any more */
@@ -117,6 +121,12 @@ struct heap {
 
 	/* Under the registry's lock. */
 	struct heap *next, *previous;
+
+	/* Of the program: HeapLock, HeapSetInformation, privheap_set_oom_handler. */
+	_Atomic uint32_t owner;		/* the number of the thread that locked it */
+	uint32_t relocks;		/* how often more than once; the owner's */
+	_Atomic uint32_t compatibility;
+	struct oom_handler oom;		/* under the lock */
 
 	_Atomic(struct shard *) shards[];
 };
@@ -155,6 +165,9 @@ static inline bool heap_enter_safely(struct heap *heap)
 	heap_enter(heap);
 	return true;
 }
+
+/* The smallest class for n whose blocks are all aligned; CLASSES if that takes pages. */
+unsigned int block_class(const struct heap *heap, size_t n, size_t align);
 
 /* Zeroed metadata, 8-aligned (64 from 64 bytes on), for as long as the heap lives. Locked. */
 void *heap_meta_alloc(struct heap *heap, size_t bytes, int *error);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The Win32 Heap API: thin wrappers that speak its flags and its errors.
+ * The Win32 Heap API, heaps and blocks: thin wrappers that speak its flags and its errors.
  *
  *	HANDLE --heap_lookup--> struct heap --heap_*--> result
  *	   \- no heap: 6		   \- no memory: 8, or STATUS_NO_MEMORY
@@ -9,18 +9,16 @@
  * Nothing here holds a lock, so raising is safe wherever it happens.
  */
 #define _GNU_SOURCE
-#include "include/heapapi.h"
-
-#include <errno.h>
-
 #include "corruption.h"
 #include "exception.h"
 #include "fast.h"
 #include "lifetime.h"
+#include "oom.h"
+#include "win32.h"
 
 #define LEAST_ALIGN	16
 
-/* What HeapCreate knows; HEAP_TAIL/FREE_CHECKING and ALIGN_16 hold for every heap. */
+/* What HeapCreate knows; HEAP_CREATE_ALIGN_16 holds for every heap. */
 #define CREATE_OPTIONS	(HEAP_NO_SERIALIZE | HEAP_GENERATE_EXCEPTIONS |			\
 			 HEAP_TAIL_CHECKING_ENABLED | HEAP_FREE_CHECKING_ENABLED |	\
 			 HEAP_CREATE_ALIGN_16 | HEAP_CREATE_ENABLE_EXECUTE)
@@ -37,12 +35,6 @@ void SetLastError(DWORD code)
 	last_error = code;
 }
 
-static void fail(DWORD code, int error)
-{
-	last_error = code;
-	errno = error;
-}
-
 /* error: a negative errno of heap creation. */
 static HANDLE not_created(int error)
 {
@@ -54,6 +46,8 @@ static unsigned int create_flags(DWORD options)
 {
 	return (options & HEAP_NO_SERIALIZE ? HEAP_F_NO_SERIALIZE : 0) |
 	       (options & HEAP_GENERATE_EXCEPTIONS ? HEAP_F_EXCEPTIONS : 0) |
+	       (options & HEAP_TAIL_CHECKING_ENABLED ? HEAP_F_CHECK_TAIL : 0) |
+	       (options & HEAP_FREE_CHECKING_ENABLED ? HEAP_F_CHECK_FREE : 0) |
 	       (options & HEAP_CREATE_ENABLE_EXECUTE ? HEAP_F_EXEC : 0);
 }
 
@@ -89,10 +83,8 @@ BOOL HeapDestroy(HANDLE handle)
 	int saved = errno;
 	int error = lifetime_destroy(handle);
 
-	if (error) {
-		fail(error == -EINVAL ? ERROR_INVALID_HANDLE : ERROR_GEN_FAILURE, -error);
-		return FALSE;
-	}
+	if (error)
+		return fail(error == -EINVAL ? ERROR_INVALID_HANDLE : ERROR_GEN_FAILURE, -error);
 	errno = saved;
 	return TRUE;
 }
@@ -111,8 +103,14 @@ HANDLE GetProcessHeap(void)
 	return heap_handle(heap);
 }
 
-static LPVOID no_memory(struct heap *heap, DWORD flags, SIZE_T bytes, int error, void *caller)
+static LPVOID no_memory(const char *call, struct heap *heap, DWORD flags, SIZE_T bytes, int error,
+			void *caller)
 {
+	if (error == EUCLEAN) {
+		corruption_found(call, heap, heap_stale(), HEAP_STALE);
+		fail(ERROR_INVALID_PARAMETER, EINVAL);
+		return NULL;
+	}
 	if (flags & HEAP_GENERATE_EXCEPTIONS || heap_flags(heap) & HEAP_F_EXCEPTIONS)
 		exception_no_memory(heap_handle(heap), bytes, caller);
 	/* Somebody answered "go back". Last, because who was asked may have changed them. */
@@ -128,14 +126,16 @@ LPVOID alloc_slow(HANDLE handle, DWORD flags, SIZE_T bytes, void *caller)
 	int error;
 	void *p;
 
-	if (!heap) {
+	if (!likely(heap)) {
 		fail(ERROR_INVALID_HANDLE, EINVAL);
 		return NULL;
 	}
-	p = heap_alloc(heap, bytes, LEAST_ALIGN, call_flags(flags), &error);
-	if (p)
-		return p;
-	return no_memory(heap, flags, bytes, error, caller);
+	do {
+		p = heap_alloc(heap, bytes, LEAST_ALIGN, call_flags(flags), &error);
+		if (likely(p))
+			return p;
+	} while (oom_retry(heap, bytes));
+	return no_memory("HeapAlloc", heap, flags, bytes, error, caller);
 }
 
 LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
@@ -161,15 +161,17 @@ LPVOID HeapReAlloc(HANDLE handle, DWORD flags, LPVOID block, SIZE_T bytes)
 		fail(heap ? NO_ERROR : ERROR_INVALID_HANDLE, EINVAL);
 		return NULL;
 	}
-	fault = heap_realloc(heap, block, bytes, call_flags(flags), &p, &error);
-	if (fault) {
-		corruption_found("HeapReAlloc", heap, block, fault);
-		fail(ERROR_INVALID_PARAMETER, EINVAL);
-		return NULL;
-	}
-	if (likely(p))
-		return p;
-	return no_memory(heap, flags, bytes, error, __builtin_return_address(0));
+	do {
+		fault = heap_realloc(heap, block, bytes, call_flags(flags), &p, &error);
+		if (fault) {
+			corruption_found("HeapReAlloc", heap, block, fault);
+			fail(ERROR_INVALID_PARAMETER, EINVAL);
+			return NULL;
+		}
+		if (likely(p))
+			return p;
+	} while (!(flags & HEAP_REALLOC_IN_PLACE_ONLY) && oom_retry(heap, bytes));
+	return no_memory("HeapReAlloc", heap, flags, bytes, error, __builtin_return_address(0));
 }
 
 static __attribute__((noinline))
@@ -181,23 +183,19 @@ BOOL free_slow(HANDLE handle, DWORD flags, LPVOID block)
 	if (!block)
 		return TRUE;
 	heap = heap_lookup(handle);
-	if (!heap) {
-		fail(ERROR_INVALID_HANDLE, EINVAL);
-		return FALSE;
-	}
-	fault = flags & HEAP_NO_SERIALIZE ? heap_free_unserialised(heap, block)
-					  : heap_free(heap, block);
-	if (fault == HEAP_OK)
+	if (!likely(heap))
+		return fail(ERROR_INVALID_HANDLE, EINVAL);
+	fault = likely(!(flags & HEAP_NO_SERIALIZE)) ? heap_free(heap, block)
+						     : heap_free_unserialised(heap, block);
+	if (likely(fault == HEAP_OK))
 		return TRUE;
 	corruption_found("HeapFree", heap, block, fault);
-	fail(ERROR_INVALID_PARAMETER, EINVAL);
-	return FALSE;
+	return fail(ERROR_INVALID_PARAMETER, EINVAL);
 }
 
 BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
 {
 	struct heap *heap = fast_lookup(handle);
-
 
 	if (unlikely(!heap || flags))
 		return free_slow(handle, flags, block);

@@ -22,9 +22,9 @@ static size_t large_page(const struct heap *heap, const void *p)
 	return (size_t)((uintptr_t)p - (uintptr_t)heap->base) >> PAGE_SHIFT;
 }
 
-static enum run_commit large_commit(size_t bytes)
+static enum run_commit large_commit(const struct heap *heap, size_t bytes)
 {
-	return bytes < POPULATE_LIMIT ? RUN_POPULATE : RUN_CHARGE;
+	return bytes < POPULATE_LIMIT || heap->flags & HEAP_F_POPULATE ? RUN_POPULATE : RUN_CHARGE;
 }
 
 static size_t large_slack(struct page *page)
@@ -52,6 +52,7 @@ static void large_finish(struct heap *heap, char *p, size_t pages, size_t old, s
 		memset(p + old, 0, (size_t)(end - p) - old);
 	if (bytes == n)
 		return;
+	/* The page may have to be fetched: not under the lock. */
 	canary_put(p, bytes, bytes - n, heap->canary);
 	locked = heap_enter_call(heap, flags);
 	page = heap_page(heap, large_page(heap, p));
@@ -61,9 +62,28 @@ static void large_finish(struct heap *heap, char *p, size_t pages, size_t old, s
 		heap_leave(heap);
 }
 
+size_t large_seen(struct heap *heap, const void *p, size_t *bytes)
+{
+	struct page *page = heap_page(heap, large_page(heap, p));
+
+	*bytes = page_count(page_tag(page)) << PAGE_SHIFT;
+	return large_slack(page);
+}
+
+void large_seal(struct heap *heap, char *p, size_t n)
+{
+	size_t bytes;
+
+	large_seen(heap, p, &bytes);
+	large_set_slack(heap_page(heap, large_page(heap, p)), 0);
+	if (bytes > n)
+		canary_put(p, bytes, bytes - n, heap->canary);
+	large_set_slack(heap_page(heap, large_page(heap, p)), bytes - n);
+}
+
 static size_t large_take(struct heap *heap, size_t pages, size_t align, size_t *fresh, int *error)
 {
-	enum run_commit commit = large_commit(pages << PAGE_SHIFT);
+	enum run_commit commit = large_commit(heap, pages << PAGE_SHIFT);
 	size_t at = run_alloc(heap, pages, align, RUN_COMMITTED, fresh, error);
 
 	if (at == RUN_NONE && slab_sweep_due(heap))
@@ -98,14 +118,17 @@ void *large_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags,
 }
 
 /* Why p, in a page that starts no large block, is none. Locked. */
-static enum heap_fault large_explain(struct heap *heap, size_t page)
+static enum heap_fault large_explain(struct heap *heap, const void *p)
 {
-	size_t head = run_head(heap, page);
+	size_t page = large_page(heap, p), head = run_head(heap, page);
 	uint64_t tag = head == RUN_NONE ? PAGE_NONE : page_tag(heap_page(heap, head));
 
 	if (page_kind(tag) == PAGE_LARGE && page - head < page_count(tag))
 		return HEAP_INTERIOR;
-	return HEAP_UNALLOCATED;
+	tag = page_tag(heap_page(heap, page));
+	if ((uintptr_t)p & (PAGE_BYTES - 1))
+		return HEAP_UNALLOCATED;
+	return page_kind(tag) == PAGE_HELD || tag & PAGE_WAS_BLOCK ? HEAP_FREED : HEAP_UNALLOCATED;
 }
 
 /* p is the first byte of a live large block, or what it is. Locked. */
@@ -114,7 +137,7 @@ static enum heap_fault large_check(struct heap *heap, const void *p)
 	size_t page = large_page(heap, p);
 
 	if (page_kind(page_tag(heap_page(heap, page))) != PAGE_LARGE)
-		return large_explain(heap, page);
+		return large_explain(heap, p);
 	return (uintptr_t)p & (PAGE_BYTES - 1) ? HEAP_INTERIOR : HEAP_OK;
 }
 
@@ -128,19 +151,37 @@ bool large_intact(struct heap *heap, size_t head)
 					   heap->canary);
 }
 
-enum heap_fault large_free(struct heap *heap, void *p, unsigned int flags)
+enum heap_fault large_hold(struct heap *heap, void *p)
 {
 	size_t page = large_page(heap, p);
+	enum heap_fault fault = large_check(heap, p);
+
+	if (fault == HEAP_OK && !large_intact(heap, page))
+		fault = HEAP_OVERRUN;
+	if (fault == HEAP_OK)
+		page_set(heap_page(heap, page), PAGE_HELD,
+			 page_count(page_tag(heap_page(heap, page))));
+	return fault;
+}
+
+void large_release(struct heap *heap, void *p)
+{
+	size_t page = large_page(heap, p);
+
+	run_free(heap, page, page_count(page_tag(heap_page(heap, page))));
+	page_set_was_block(heap_page(heap, page));
+}
+
+enum heap_fault large_free(struct heap *heap, void *p, unsigned int flags)
+{
 	enum heap_fault fault;
 
 	/* A signal handler that may not wait: the block is lost until the heap is destroyed. */
 	if (!heap_enter_call(heap, flags))
 		return HEAP_OK;
-	fault = large_check(heap, p);
-	if (fault == HEAP_OK && !large_intact(heap, page))
-		fault = HEAP_OVERRUN;
+	fault = large_hold(heap, p);
 	if (fault == HEAP_OK)
-		run_free(heap, page, page_count(page_tag(heap_page(heap, page))));
+		large_release(heap, p);
 	heap_leave(heap);
 	return fault;
 }
@@ -150,8 +191,12 @@ enum heap_fault large_size(struct heap *heap, const void *p, size_t *size)
 	struct page *page = heap_page(heap, large_page(heap, p));
 	uint64_t tag = page_tag(page);
 
-	if (page_kind(tag) != PAGE_LARGE || (uintptr_t)p & (PAGE_BYTES - 1))
-		return large_validate(heap, p) == HEAP_INTERIOR ? HEAP_INTERIOR : HEAP_UNALLOCATED;
+	if (page_kind(tag) != PAGE_LARGE || (uintptr_t)p & (PAGE_BYTES - 1)) {
+		enum heap_fault fault = large_validate(heap, p);
+
+		/* Not even looked: it is none all the same. */
+		return fault == HEAP_OK ? HEAP_UNALLOCATED : fault;
+	}
 	*size = (page_count(tag) << PAGE_SHIFT) - large_slack(page);
 	return HEAP_OK;
 }
@@ -160,8 +205,8 @@ enum heap_fault large_size(struct heap *heap, const void *p, size_t *size)
 static void large_resize_run(struct heap *heap, size_t at, size_t n, size_t *pages, size_t *fresh)
 {
 	size_t want = large_pages(n), old = *pages;
-	int error = run_resize(heap, at, old, want, large_commit((want - old) << PAGE_SHIFT),
-			       fresh);
+	int error = run_resize(heap, at, old, want,
+			       large_commit(heap, (want - old) << PAGE_SHIFT), fresh);
 
 	/* Shrinking fails for want of metadata only: the block then keeps its pages. */
 	if (error && want > old) {

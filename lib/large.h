@@ -18,12 +18,22 @@
 void *large_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error);
 /* p is inside the range and in no slab, here and below. */
 enum heap_fault large_free(struct heap *heap, void *p, unsigned int flags);
+/*
+ * Both locked, and large_free when called one after the other: p is a block no more, its pages
+ * are kept; they are given back.
+ */
+enum heap_fault large_hold(struct heap *heap, void *p);
+void large_release(struct heap *heap, void *p);
 /* Lock-free. */
 enum heap_fault large_size(struct heap *heap, const void *p, size_t *size);
 /* *out = p, resized where it is, or NULL if it must move; *old = its size before. */
 enum heap_fault large_resize(struct heap *heap, void *p, size_t n, unsigned int flags,
 			     void **out, size_t *old);
 enum heap_fault large_validate(struct heap *heap, const void *p);
+/* A large block's slack, and *bytes = its pages; nobody else may resize it. */
+size_t large_seen(struct heap *heap, const void *p, size_t *bytes);
+/* Makes it n bytes large within its pages, its canary set. */
+void large_seal(struct heap *heap, char *p, size_t n);
 /* The canary of the large block whose first page is head. Locked. */
 bool large_intact(struct heap *heap, size_t head);
 

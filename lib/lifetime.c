@@ -17,6 +17,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "exception.h"
 #include "report.h"
 
@@ -64,10 +65,12 @@ static int begun(const struct backend *backend, int error)
 int lifetime_create(const struct heap_attr *attr, struct heap **out)
 {
 	const struct backend *backend = attr->backend ? attr->backend : backend_default();
+	struct heap_attr checked = *attr;
 
 	if (!backend)
 		return -EINVAL;
-	return begun(backend, heap_create(attr, out));
+	checked.flags |= check_wanted();
+	return begun(backend, heap_create(&checked, out));
 }
 
 int lifetime_process(struct heap **out)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The native API: thin wrappers that speak errno.
+ * The native API, heaps and blocks: thin wrappers that speak errno.
  *
  *	privheap_t * --heap_lookup--> struct heap --heap_*--> result
  *	       \- no heap: EINVAL	     \- no memory: ENOMEM, EDQUOT
@@ -10,28 +10,16 @@
  * header passes a smaller one, and the rest reads as 0, or is not written.
  */
 #define _GNU_SOURCE
-#include "include/privheap.h"
-
-#include <errno.h>
+#include "native.h"
 
 #include "corruption.h"
 #include "fast.h"
 #include "lifetime.h"
+#include "oom.h"
 
 #define LEAST_ALIGN	16
-/* The structures as first released: the least that a program can pass. */
+/* The structure as first released: the least that a program can pass. */
 #define ATTR_SIZE_0	sizeof(struct privheap_attr)
-#define STATS_SIZE_0	sizeof(struct privheap_stats)
-#define QUOTA_SIZE_0	sizeof(struct privheap_quota_info)
-
-/* 0 or a negative errno -> 0 or -1 with errno. */
-static int result(int error)
-{
-	if (!error)
-		return 0;
-	errno = -error;
-	return -1;
-}
 
 static void *null(int error)
 {
@@ -52,7 +40,9 @@ static bool attr_flags(const struct privheap_attr *attr, unsigned int *flags)
 		return false;
 	}
 	*flags |= (attr->executable ? HEAP_F_EXEC : 0) | (attr->secret ? HEAP_F_SECRET : 0) |
-		  (attr->no_serialize ? HEAP_F_NO_SERIALIZE : 0);
+		  (attr->no_serialize ? HEAP_F_NO_SERIALIZE : 0) |
+		  (attr->populate ? HEAP_F_POPULATE : 0) |
+		  (attr->full_check ? HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE : 0);
 	return true;
 }
 
@@ -116,8 +106,17 @@ int privheap_destroy(privheap_t *handle)
 	return result(error);
 }
 
+static void *not_allocated(const char *call, struct heap *heap, int error)
+{
+	if (error != EUCLEAN)
+		return null(error);
+	corruption_found(call, heap, heap_stale(), HEAP_STALE);
+	return null(EINVAL);
+}
+
 static __attribute__((noinline))
-void *alloc(privheap_t *handle, size_t bytes, size_t align, unsigned int flags)
+void *alloc(const char *call, privheap_t *handle, size_t bytes, size_t align,
+		   unsigned int flags)
 {
 	struct heap *heap = heap_lookup(handle);
 	int error;
@@ -125,8 +124,10 @@ void *alloc(privheap_t *handle, size_t bytes, size_t align, unsigned int flags)
 
 	if (!heap)
 		return null(EINVAL);
-	p = heap_alloc(heap, bytes, align, flags, &error);
-	return p ? p : null(error);
+	do {
+		p = heap_alloc(heap, bytes, align, flags, &error);
+	} while (!p && oom_retry(heap, bytes));
+	return p ? p : not_allocated(call, heap, error);
 }
 
 void *privheap_alloc(privheap_t *handle, size_t bytes)
@@ -134,21 +135,22 @@ void *privheap_alloc(privheap_t *handle, size_t bytes)
 	struct heap *heap = fast_lookup(handle);
 	void *p;
 
-	if (unlikely(!heap))
-		return alloc(handle, bytes, LEAST_ALIGN, 0);
-	return likely(fast_alloc(heap, bytes, &p)) ? p : alloc(heap_handle(heap), bytes, LEAST_ALIGN, 0);
+	if (likely(heap && fast_alloc(heap, bytes, &p)))
+		return p;
+	return alloc("privheap_alloc", handle, bytes, LEAST_ALIGN, 0);
 }
 
 void *privheap_zalloc(privheap_t *heap, size_t bytes)
 {
-	return alloc(heap, bytes, LEAST_ALIGN, HEAP_F_ZERO);
+	return alloc("privheap_zalloc", heap, bytes, LEAST_ALIGN, HEAP_F_ZERO);
 }
 
 void *privheap_aligned_alloc(privheap_t *heap, size_t align, size_t bytes)
 {
 	if (!align || align & (align - 1))
 		return null(EINVAL);
-	return alloc(heap, bytes, align < LEAST_ALIGN ? LEAST_ALIGN : align, 0);
+	return alloc("privheap_aligned_alloc", heap, bytes,
+		     align < LEAST_ALIGN ? LEAST_ALIGN : align, 0);
 }
 
 /* The resized block; NULL with errno. */
@@ -162,18 +164,20 @@ static void *resize(const char *call, privheap_t *handle, void *block, size_t by
 
 	if (!heap)
 		return null(EINVAL);
-	fault = heap_realloc(heap, block, bytes, flags, &p, &error);
-	if (fault) {
-		corruption_found(call, heap, block, fault);
-		return null(EINVAL);
-	}
-	return p ? p : null(error);
+	do {
+		fault = heap_realloc(heap, block, bytes, flags, &p, &error);
+		if (fault) {
+			corruption_found(call, heap, block, fault);
+			return null(EINVAL);
+		}
+	} while (!p && !(flags & HEAP_F_IN_PLACE) && oom_retry(heap, bytes));
+	return p ? p : not_allocated(call, heap, error);
 }
 
 void *privheap_realloc(privheap_t *heap, void *block, size_t bytes)
 {
 	if (!block)
-		return alloc(heap, bytes, LEAST_ALIGN, 0);
+		return alloc("privheap_realloc", heap, bytes, LEAST_ALIGN, 0);
 	return resize("privheap_realloc", heap, block, bytes, 0);
 }
 
@@ -206,9 +210,9 @@ int privheap_free(privheap_t *handle, void *block)
 {
 	struct heap *heap = fast_lookup(handle);
 
-	if (unlikely(!heap))
-		return free_slow(handle, block);
-	return likely(fast_free(heap, block)) ? 0 : free_slow(heap_handle(heap), block);
+	if (likely(heap && fast_free(heap, block)))
+		return 0;
+	return free_slow(handle, block);
 }
 
 size_t privheap_usable_size(privheap_t *handle, const void *block)
@@ -228,46 +232,4 @@ bool privheap_validate(privheap_t *handle, const void *block)
 	const void *bad;
 
 	return heap && heap_validate(heap, block, &bad) == HEAP_OK;
-}
-
-int privheap_stats(privheap_t *handle, struct privheap_stats *stats)
-{
-	struct heap *heap = heap_lookup(handle);
-	struct heap_stats now;
-
-	if (!heap || stats->size < STATS_SIZE_0)
-		return result(-EINVAL);
-	heap_stats(heap, &now);
-	stats->maximum = now.maximum;
-	stats->committed = now.committed;
-	stats->allocated = now.allocated;
-	stats->blocks = now.blocks;
-	return 0;
-}
-
-int privheap_quota_get(uint32_t scope, uint32_t id, struct privheap_quota_info *info)
-{
-	const struct backend *backend = backend_default();
-	struct backend_quota now;
-	int error;
-
-	if (!backend || info->size < QUOTA_SIZE_0)
-		return result(-EINVAL);
-	error = backend->quota_get(scope, id, &now);
-	if (error)
-		return result(error);
-	info->limit = now.limit;
-	info->used = now.used;
-	info->peak = now.peak;
-	info->denied = now.denied;
-	info->heaps = now.heaps;
-	info->heaps_limit = now.heaps_limit;
-	return 0;
-}
-
-int privheap_quota_set(uint32_t scope, uint32_t id, uint64_t limit)
-{
-	const struct backend *backend = backend_default();
-
-	return result(backend ? backend->quota_set(scope, id, limit) : -EINVAL);
 }

@@ -16,6 +16,9 @@
  * needs. Chunks and directories, once published, live until the heap is destroyed. A directory
  * has no NULL: where nothing is known yet it names one chunk of NONE, the same for all. A heap's
  * .reach tells how many bytes its directory covers, and is raised after the directory is there.
+ *
+ * Beside its kind a page can remember that a large block began there and was freed: for who asks
+ * about that pointer again. It forgets when it becomes the first page of something.
  */
 #ifndef PRIVHEAP_PAGEMAP_H
 #define PRIVHEAP_PAGEMAP_H
@@ -35,9 +38,11 @@ enum page_kind {
 	PAGE_FREE_TAIL,		/* last page of a free run of 2 and more; payload: pages */
 	PAGE_SLAB,		/* payload: struct slab * (8-aligned, so it fits above the kind) */
 	PAGE_LARGE,		/* head of a large block; payload: pages; link: slack in bytes */
+	PAGE_HELD,		/* head of a large block, freed, kept from reuse; payload: pages */
 };
 
 #define PAGE_KIND_MASK	7ULL
+#define PAGE_WAS_BLOCK	(1ULL << 63)
 
 struct page {
 	_Atomic uint64_t tag;	/* kind and payload */
@@ -61,7 +66,7 @@ static inline enum page_kind page_kind(uint64_t tag)
 
 static inline size_t page_count(uint64_t tag)
 {
-	return tag >> 3;
+	return (tag & ~PAGE_WAS_BLOCK) >> 3;
 }
 
 static inline struct slab *page_slab(uint64_t tag)
@@ -77,6 +82,20 @@ static inline uint64_t page_tag(const struct page *page)
 static inline void page_set(struct page *page, enum page_kind kind, size_t pages)
 {
 	atomic_store_explicit(&page->tag, (uint64_t)pages << 3 | kind, memory_order_release);
+}
+
+/* Of a page that is free, or inside a run: keeps what it remembers. */
+static inline void page_set_free(struct page *page, enum page_kind kind, size_t pages)
+{
+	uint64_t old = atomic_load_explicit(&page->tag, memory_order_relaxed);
+
+	atomic_store_explicit(&page->tag, (old & PAGE_WAS_BLOCK) | (uint64_t)pages << 3 | kind,
+			      memory_order_release);
+}
+
+static inline void page_set_was_block(struct page *page)
+{
+	atomic_fetch_or_explicit(&page->tag, PAGE_WAS_BLOCK, memory_order_release);
 }
 
 static inline void page_set_slab(struct page *page, struct slab *slab)

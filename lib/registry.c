@@ -220,22 +220,36 @@ bool registry_remove(struct heap *heap)
 	return slot != NULL;
 }
 
-size_t heap_list(struct heap **heaps, size_t n)
+ssize_t heap_list(void **handles, size_t n)
 {
 	struct process *process = process_peek();
 	struct heap *own, *heap;
 	size_t i = 0, count;
 
-	if (!process || lock_any_held())
+	if (lock_any_held())
+		return -EDEADLK;
+	if (!process)
 		return 0;
 	lock_take(&process->registry_lock);
 	own = process->process_heap;
 	if (own && n)
-		heaps[i++] = own;
+		handles[i++] = own->base;
 	for (heap = process->first; heap && i < n; heap = heap->next)
 		if (heap != own)
-			heaps[i++] = heap;
+			handles[i++] = heap->base;
 	count = process->heaps;
 	lock_drop(&process->registry_lock);
-	return count;
+	return (ssize_t)count;
+}
+
+void registry_each(void (*visit)(struct heap *heap))
+{
+	struct process *process = process_peek();
+
+	if (!process || lock_any_held())
+		return;
+	lock_take(&process->registry_lock);
+	for (struct heap *heap = process->first; heap; heap = heap->next)
+		visit(heap);
+	lock_drop(&process->registry_lock);
 }

@@ -8,5 +8,10 @@
 int registry_insert(struct heap *heap);
 /* Makes it unknown. False if it was not known: somebody else removed it. */
 bool registry_remove(struct heap *heap);
+/*
+ * Calls visit for every live heap, none of which can be destroyed meanwhile. It must not wait
+ * for a heap: who has that may be waiting for the registry.
+ */
+void registry_each(void (*visit)(struct heap *heap));
 
 #endif

@@ -61,8 +61,8 @@ static void bin_insert(struct heap *heap, size_t start, size_t pages)
 	struct page *head = heap_page(heap, start), *next;
 
 	if (pages > 1)
-		page_set(heap_page(heap, start + pages - 1), PAGE_FREE_TAIL, pages);
-	page_set(head, PAGE_FREE, pages);
+		page_set_free(heap_page(heap, start + pages - 1), PAGE_FREE_TAIL, pages);
+	page_set_free(head, PAGE_FREE, pages);
 	link_set(head, 0, old);
 	if (old) {
 		next = heap_page(heap, old - 1);
@@ -91,8 +91,8 @@ static void bin_remove(struct heap *heap, size_t start, size_t pages)
 		if (!next)
 			runs->nonempty[bin / 64] &= ~(1ULL << bin % 64);
 	}
-	page_set(heap_page(heap, start + pages - 1), PAGE_NONE, 0);
-	page_set(head, PAGE_NONE, 0);
+	page_set_free(heap_page(heap, start + pages - 1), PAGE_NONE, 0);
+	page_set_free(head, PAGE_NONE, 0);
 }
 
 /* The first non-empty bin from this one on; RUN_BINS if there is none. */
@@ -257,7 +257,7 @@ void run_free(struct heap *heap, size_t page, size_t n)
 	uint64_t tag = page ? page_tag(heap_page(heap, page - 1)) : PAGE_NONE;
 	size_t pages;
 
-	page_set(heap_page(heap, page), PAGE_NONE, 0);
+	page_set_free(heap_page(heap, page), PAGE_NONE, 0);
 	if (page_kind(tag) == PAGE_FREE || page_kind(tag) == PAGE_FREE_TAIL) {
 		pages = page_count(tag);
 		bin_remove(heap, page - pages, pages);
@@ -275,6 +275,24 @@ void run_free(struct heap *heap, size_t page, size_t n)
 		n += pages;
 	}
 	bin_insert(heap, page, n);
+}
+
+size_t run_longest(struct heap *heap)
+{
+	struct runs *runs = &heap->runs;
+	size_t longest = (heap->range.committed >> PAGE_SHIFT) - runs->top, pages;
+	unsigned int bin = RUN_BINS;
+	uint32_t link = 0;
+
+	while (!link && bin > 0)
+		link = runs->bin[--bin];
+	/* In a bin for one length the first will do. */
+	for (; link; link = bin < EXACT_BINS ? 0 : link_next(heap_page(heap, link - 1)->link)) {
+		pages = page_count(heap_page(heap, link - 1)->tag);
+		if (pages > longest)
+			longest = pages;
+	}
+	return longest;
 }
 
 static int run_shrink(struct heap *heap, size_t page, size_t old, size_t n)

@@ -30,6 +30,13 @@ int run_resize(struct heap *heap, size_t page, size_t old, size_t n, enum run_co
 
 /* The head of the run that holds page, for reports and walks; RUN_NONE beyond the top. */
 size_t run_head(struct heap *heap, size_t page);
+/*
+ * The head of the first run that starts at page or later, for who looks at a heap piece by piece
+ * and drops the lock in between. runs.top: there is none. RUN_NONE: descriptors make no sense.
+ */
+size_t run_from(struct heap *heap, size_t page);
+/* The length of the longest free run that is committed, the tail's part included. */
+size_t run_longest(struct heap *heap);
 /* How many pages the run at head has; 0 if the descriptor makes no sense. */
 size_t run_pages(struct heap *heap, size_t head);
 /* True if both ends of the free run at head agree, and its neighbours are not free. */

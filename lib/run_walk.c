@@ -14,6 +14,7 @@ size_t run_pages(struct heap *heap, size_t head)
 	switch (page_kind(tag)) {
 	case PAGE_FREE:
 	case PAGE_LARGE:
+	case PAGE_HELD:
 		pages = page_count(tag);
 		return pages <= heap->runs.top - head ? pages : 0;
 	case PAGE_SLAB:
@@ -45,6 +46,19 @@ size_t run_head(struct heap *heap, size_t page)
 		if (head == 0)
 			return RUN_NONE;
 	}
+}
+
+size_t run_from(struct heap *heap, size_t page)
+{
+	size_t head, pages;
+
+	if (page >= heap->runs.top)
+		return heap->runs.top;
+	head = run_head(heap, page);
+	if (head == RUN_NONE || head == page)
+		return head;
+	pages = run_pages(heap, head);
+	return head < page && head + pages > page ? head + pages : RUN_NONE;
 }
 
 bool run_consistent(struct heap *heap, size_t head)

@@ -28,6 +28,7 @@
  * same argument, with .eager for .full, holds for slab_reveal().
  */
 #include <errno.h>
+#include "check.h"
 #include "run.h"
 #include "shard.h"
 #include "slab.h"
@@ -186,14 +187,16 @@ static struct slab *slab_record(struct heap *heap, unsigned int class, unsigned 
 				int *error)
 {
 	struct slab *slab = slab_spare(&heap->classes[class], level);
-	uint32_t size = class_sizes[class], blocks, count;
+	uint32_t size = class_sizes[class], room, blocks, count;
 
 	if (slab)
 		return slab;
-	blocks = (uint32_t)SLAB_LEVEL_BYTES(level) / size;
-	count = (blocks + 63) / 64;
+	room = (uint32_t)(SLAB_LEVEL_BYTES(level) - check_margin(heap, size));
+	blocks = room / size;
+	/* What is left at the end, too short for a block, has a bit, too. */
+	count = (blocks + (room % size ? 1 : 0) + 63) / 64;
 	slab = heap_meta_alloc(heap, sizeof(*slab) + count * sizeof(slab->groups[0]) +
-			       blocks * sizeof(slab->slack[0]), error);
+			       (blocks + 1) * sizeof(slab->slack[0]), error);
 	if (!slab)
 		return NULL;
 	slab_set_owner(slab, SLAB_NOBODY);
@@ -207,8 +210,7 @@ static struct slab *slab_record(struct heap *heap, unsigned int class, unsigned 
 
 		group->slack = slab->slack + (size_t)i * 64;
 		group->size = size;
-		group->mask = i + 1 < count || blocks % 64 == 0 ? ~0ULL :
-			      (1ULL << blocks % 64) - 1;
+		group->mask = blocks >= (i + 1) * 64 ? ~0ULL : (1ULL << blocks % 64) - 1;
 	}
 	slab->wake = (uint16_t)(blocks < 32 ? 1 : blocks / 16);
 	slab->class = (uint8_t)class;
@@ -219,10 +221,14 @@ static struct slab *slab_record(struct heap *heap, unsigned int class, unsigned 
 struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, unsigned int level,
 		       enum run_commit commit, int *error)
 {
+	size_t margin = check_margin(heap, class_sizes[class]);
 	size_t pages = (size_t)1 << 2 * level, fresh, at;
 	struct slab *slab;
 	char *base;
 
+	*error = -ENOMEM;
+	if (margin + class_sizes[class] > SLAB_LEVEL_BYTES(level))
+		return NULL;
 	at = run_alloc(heap, pages, 1, commit, &fresh, error);
 	if (at == RUN_NONE)
 		return NULL;
@@ -231,7 +237,7 @@ struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, un
 		run_free(heap, at, pages);
 		return NULL;
 	}
-	base = heap->base + (at << PAGE_SHIFT);
+	base = heap->base + (at << PAGE_SHIFT) + margin;
 	atomic_store_explicit(&slab->base, base, memory_order_relaxed);
 	for (unsigned int i = 0; i < slab->count; i++) {
 		struct group *group = &slab->groups[i];
@@ -241,6 +247,8 @@ struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, un
 		atomic_store_explicit(&group->remote, ~group->mask, memory_order_relaxed);
 		atomic_store_explicit(&group->avail, group->mask, memory_order_release);
 	}
+	if (unlikely(heap->check))
+		check_slab_made(heap, slab);
 	slab_set_owner(slab, shard);
 	for (size_t i = 0; i < pages; i++)
 		page_set_slab(heap_page(heap, at + i), slab);
@@ -301,6 +309,8 @@ static void slab_release(struct heap *heap, struct slab *slab)
 	size_t at = (size_t)(slab_base(slab) - heap->base) >> PAGE_SHIFT;
 	struct class_state *state = slab_state(heap, slab);
 
+	if (unlikely(heap->check))
+		check_slab_gone(heap, slab);
 	for (unsigned int i = 0; i < slab->count; i++)
 		atomic_store(&slab->groups[i].avail, 0);
 	for (size_t i = 0; i < slab_pages(slab); i++)

@@ -14,7 +14,7 @@
  * would else wait each time for its own store to the one word to come back.
  *
  * Bits beyond the last block are always set in remote, so that the end of a slab, too short for
- * a block, cannot be freed. A slab belongs to a shard. avail and freed are written by one at a time who is inside the shard
+ * a block, cannot be freed; there is a slack for it that nobody uses. A slab belongs to a shard. avail and freed are written by one at a time who is inside the shard
  * (shard.h says how one gets inside), remote by anyone by an atomic operation. The owner folds it:
  * first the bits are set in avail, then cleared in remote, so a free block is told as free at any
  * moment, and is given out only when it is in one place. Folding is done under the heap's lock.
@@ -35,6 +35,7 @@
 #define SLAB_LEVEL_BYTES(level)	(PAGE_BYTES << 2 * (level))	/* 4, 16, 64 KiB */
 #define SLAB_LEVELS		3
 #define SLAB_NOBODY		UINT32_MAX	/* as owner */
+#define SLAB_HELD		UINT16_MAX	/* as slack: freed, and kept from reuse (check.c) */
 
 static_assert(SLAB_LEVEL_BYTES(SLAB_LEVELS - 1) <= 1 << 16, "reciprocals are exact to 2^16");
 static_assert(SLAB_LEVEL_BYTES(SLAB_LEVELS - 1) / 2 == CLASS_MAX, "every class has a slab");
@@ -87,9 +88,15 @@ static inline uint64_t group_free(const struct group *group)
 	return group_unused(group) & group->mask;
 }
 
-static inline bool slab_is_free(const struct slab *slab, uint32_t i)
+static inline bool slab_has_free(const struct slab *slab, uint32_t i)
 {
 	return group_free(slab_group(slab, i)) >> i % 64 & 1;
+}
+
+/* To the program: the slab need not have it back yet. */
+static inline bool slab_is_free(const struct slab *slab, uint32_t i)
+{
+	return slab_has_free(slab, i) || slab_slack(slab, i) == SLAB_HELD;
 }
 
 /* A block of the group, sealed, in the way of who is inside its shard. NULL: none is free. */
@@ -149,7 +156,7 @@ static inline enum heap_fault slab_find(const struct slab *slab, const void *p, 
 	if (unlikely((uint32_t)product >= slab->reciprocal))
 		return HEAP_INTERIOR;	/* a remainder, see classes.h */
 	*i = (uint32_t)(product >> 32);
-	return unlikely(slab_is_free(slab, *i)) ? HEAP_FREED : HEAP_OK;
+	return unlikely(slab_has_free(slab, *i)) ? HEAP_FREED : HEAP_OK;
 }
 
 /* A block was freed in a slab that is full. Takes the lock itself, if others should know. */

@@ -26,7 +26,7 @@
  *  - Fields called reserved, and flag bits not named here, must be 0: EINVAL.
  *  - A structure longer than the kernel knows is accepted if its tail is 0, else E2BIG.
  *  - A call that fails has changed nothing, also when its result could not be written (EFAULT);
- *    exceptions are named.
+ *    exceptions are named. A failed COMMIT leaves what other threads have come to rely on since.
  *  - All calls may be made from any thread of the process at any time.
  *
  * Errors that every call can return: EPERM (another address space), ENOTTY (unknown command),
@@ -83,9 +83,6 @@ struct privheap_create {
  *	Never falls; asking for what is there already is no error and changes nothing
  * @flags: in: PRIVHEAP_COMMIT_* or 0
  * @reserved: in: 0
- *
- * A result that could be written when the call began and cannot when it ends is EFAULT, and the
- * one failure that leaves something changed: the bytes stay committed.
  *
  * Errors: EINVAL (flags, reserved, beyond the maximum), ENOENT (no such heap), EDQUOT,
  * ENOMEM (with PRIVHEAP_COMMIT_POPULATE only).

@@ -23,6 +23,16 @@
  *    or a block written past its end, is corruption: one line on stderr, then abort(3). With
  *    attr.on_corruption = PRIVHEAP_CORRUPTION_RETURN or PRIVHEAP_ON_CORRUPTION=return in the
  *    environment: failure with EINVAL, and the heap stays usable.
+ *  - attr.full_check, or PRIVHEAP_CHECK=full in the environment for all heaps, is for finding bugs:
+ *    what HEAP_TAIL_CHECKING_ENABLED and HEAP_FREE_CHECKING_ENABLED do, see <heapapi.h>. Then
+ *    allocation can find corruption too. Under memcheck and in programs built with AddressSanitizer
+ *    every heap is so unless PRIVHEAP_CHECK=off, and the tool is told what is whose.
+ *  - Blocks may be freed, and heaps used, until the process ends: in atexit(3) handlers and
+ *    destructors, after dlclose(3) of the library. A heap ends with privheap_destroy, not with the
+ *    thread or the plugin that made it.
+ *  - In a signal handler every function may be called, and none waits for what it interrupted: if
+ *    that was this library, allocation and creation may fail with ENOMEM, what would have to wait
+ *    fails with EDEADLK, and a block that is freed may stay until privheap_destroy.
  *  - A heap is private to the process: not inherited over fork(2), not passed on.
  *  - A privheap_t * is the HANDLE of <heapapi.h>; both APIs may be used on one heap. No function
  *    here raises exceptions.
@@ -68,6 +78,9 @@ enum privheap_backend {
  * @no_serialize: the program lets one thread in at a time
  * @on_corruption: what a bad pointer leads to
  * @backend: where the pages come from
+ * @populate: pages are resident from the moment they are committed; without it those of blocks
+ *	of 1 MiB and more come as they are touched
+ * @full_check: look for bugs in full; the heap is slow, and holds less
  */
 struct privheap_attr {
 	size_t size;
@@ -79,11 +92,14 @@ struct privheap_attr {
 	bool no_serialize;
 	enum privheap_corruption on_corruption;
 	enum privheap_backend backend;
+	bool populate;
+	bool full_check;
 };
 
 #ifdef __cplusplus
 #define PRIVHEAP_ATTR_INIT	{ sizeof(struct privheap_attr), nullptr, 0, 0, false, false, \
-				  false, PRIVHEAP_CORRUPTION_ABORT, PRIVHEAP_BACKEND_DEFAULT }
+				  false, PRIVHEAP_CORRUPTION_ABORT, PRIVHEAP_BACKEND_DEFAULT, \
+				  false, false }
 #else
 #define PRIVHEAP_ATTR_INIT	{ .size = sizeof(struct privheap_attr) }
 #endif
@@ -105,7 +121,8 @@ PRIVHEAP_API privheap_t *privheap_create(const struct privheap_attr *attr)
  * privheap_destroy - ends a heap: its blocks, live ones too, its pages, its addresses
  * @heap: not the process heap. No other thread may be using it, or memory in it
  *
- * Return: 0; -1 with EINVAL, or EPERM (a part is sealed by mseal(2); the heap lives on).
+ * Return: 0; -1 with EINVAL, or EPERM (a part is sealed by mseal(2)) or EDEADLK (in a signal
+ * handler): the heap lives on.
  */
 PRIVHEAP_API int privheap_destroy(privheap_t *heap);
 
@@ -196,6 +213,9 @@ PRIVHEAP_API bool privheap_validate(privheap_t *heap, const void *block);
  * @committed: bytes committed; never falls
  * @allocated: bytes in live blocks, as asked for
  * @blocks: live blocks
+ * @high_water: bytes from the base that were ever handed out, pages that were freed again
+ *	included: what the heap needs at its fullest, fragmentation and all; never falls
+ * @metadata: bytes the library keeps for it outside of it; charged to the quotas, too
  */
 struct privheap_stats {
 	size_t size;
@@ -203,10 +223,12 @@ struct privheap_stats {
 	size_t committed;
 	size_t allocated;
 	size_t blocks;
+	size_t high_water;
+	size_t metadata;
 };
 
 #ifdef __cplusplus
-#define PRIVHEAP_STATS_INIT	{ sizeof(struct privheap_stats), 0, 0, 0, 0 }
+#define PRIVHEAP_STATS_INIT	{ sizeof(struct privheap_stats), 0, 0, 0, 0, 0, 0 }
 #else
 #define PRIVHEAP_STATS_INIT	{ .size = sizeof(struct privheap_stats) }
 #endif
@@ -216,10 +238,118 @@ struct privheap_stats {
  * @heap: which heap
  * @stats: out, except @stats->size
  *
- * Return: 0; -1 with EINVAL (heap, stats->size).
+ * It counts the blocks, which takes its time (about 1 ms for 200,000), and lets other threads go
+ * on: blocks they allocate and free meanwhile are counted or not. privheap_lock keeps them away.
+ *
+ * Return: 0; -1 with EINVAL (heap, stats->size) or EDEADLK.
  */
 PRIVHEAP_API int privheap_stats(privheap_t *heap, struct privheap_stats *stats)
 	__attribute__((nonnull(2)));
+
+enum privheap_item_kind {
+	PRIVHEAP_ITEM_REGION,		/* the heap: bytes are committed, beyond can be */
+	PRIVHEAP_ITEM_BLOCK,		/* live: bytes as asked for, beyond are occupied, too */
+	PRIVHEAP_ITEM_FREE,		/* committed, and free for a block of so many bytes */
+	PRIVHEAP_ITEM_UNCOMMITTED,	/* the rest of the maximum */
+};
+
+/**
+ * struct privheap_item - a part of a heap; begin with PRIVHEAP_ITEM_INIT
+ * @size: of this structure; set by PRIVHEAP_ITEM_INIT
+ * @start: its first address; NULL before the first step
+ * @bytes: of it
+ * @beyond: more bytes, see @kind; else 0
+ * @kind: what it is
+ */
+struct privheap_item {
+	size_t size;
+	void *start;
+	size_t bytes;
+	size_t beyond;
+	enum privheap_item_kind kind;
+};
+
+#ifdef __cplusplus
+#define PRIVHEAP_ITEM_INIT	{ sizeof(struct privheap_item), nullptr, 0, 0, \
+				  PRIVHEAP_ITEM_REGION }
+#else
+#define PRIVHEAP_ITEM_INIT	{ .size = sizeof(struct privheap_item) }
+#endif
+
+/**
+ * privheap_walk - from one part of a heap to the next
+ * @heap: which heap
+ * @item: in: what the last call stored (start and kind), or start NULL to begin; out: what
+ *	comes next by address: the region, then blocks and free parts, then what is not
+ *	committed
+ *
+ *	struct privheap_item item = PRIVHEAP_ITEM_INIT;
+ *
+ *	while (privheap_walk(heap, &item) == 1)
+ *		if (item.kind == PRIVHEAP_ITEM_BLOCK)
+ *			printf("%p: %zu\n", item.start, item.bytes);
+ *
+ * Nothing is kept between calls: a walk may stop anywhere, and any number may go on at a time.
+ * Other threads may use the heap meanwhile: a block that lives throughout the walk is met exactly
+ * once; one that comes or goes may be met or not, one that is being resized may show what it
+ * occupies. privheap_lock keeps them away.
+ *
+ * Return: 1; 0 after the last part; -1 with EINVAL (heap, item->size, nothing that a walk
+ * stores) or EDEADLK; @item is then unchanged.
+ */
+PRIVHEAP_API int privheap_walk(privheap_t *heap, struct privheap_item *item)
+	__attribute__((nonnull(2)));
+
+/**
+ * privheap_trim - gives pages kept for small blocks back to the heap, for blocks of any size
+ * @heap: which heap
+ *
+ * Done by itself when an allocation would fail. What is committed stays committed until
+ * privheap_destroy.
+ *
+ * Return: bytes of the largest free block that needs no commit; 0: there is none, or errno is
+ * EINVAL (heap).
+ */
+PRIVHEAP_API size_t privheap_trim(privheap_t *heap);
+
+/**
+ * privheap_lock, privheap_unlock - keep all other threads away from a heap, and let them in
+ * @heap: which heap
+ *
+ * While it is locked, other threads that lock, allocate, resize, free or trim wait; those that
+ * only look do not. A thread may lock a heap it has locked; it unlocks as often. A thread that
+ * ends leaves it locked. Nothing happens if attr.no_serialize was set. The same as HeapLock.
+ *
+ * Return: 0; -1 with EINVAL (heap), EDEADLK (privheap_lock) or EPERM (privheap_unlock: this
+ * thread has not locked it).
+ */
+PRIVHEAP_API int privheap_lock(privheap_t *heap);
+PRIVHEAP_API int privheap_unlock(privheap_t *heap);
+
+/**
+ * privheap_oom_handler - what a program wants called before an allocation fails
+ * @heap: which heap
+ * @bytes: that cannot be had
+ * @argument: as given to privheap_set_oom_handler
+ *
+ * It runs in the thread that allocates, with no lock held: it may free, allocate, raise a quota.
+ * An allocation that fails inside of it fails at once. It has to return; it is not called for
+ * privheap_realloc_inplace, nor in signal handlers that interrupted this library.
+ *
+ * Return: true: try again (as often as it says so); false: fail.
+ */
+typedef bool privheap_oom_handler(privheap_t *heap, size_t bytes, void *argument);
+
+/**
+ * privheap_set_oom_handler - sets, replaces or removes a heap's handler
+ * @heap: which heap; HeapAlloc and HeapReAlloc on it call the handler, too
+ * @handler: NULL = none, as at first
+ * @argument: for the handler; the library does not look at it
+ *
+ * Return: 0; -1 with EINVAL (heap) or EDEADLK.
+ */
+PRIVHEAP_API int privheap_set_oom_handler(privheap_t *heap, privheap_oom_handler *handler,
+					  void *argument);
 
 /* Scopes and ids of quotas, as in <linux/privheap.h>. */
 #ifndef PRIVHEAP_QUOTA_PROCESS

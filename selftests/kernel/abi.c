@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* HOSTILE.md C: what the ioctls make of bad arguments, each case by its number; and B1, B3. */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/utsname.h>
 
 #include "device.h"
@@ -271,6 +273,72 @@ TEST_F(heap, C9_read_only_result)
 	EXPECT_EQ(EFAULT, call(self->dev, PRIVHEAP_COMMIT, page + 1024));
 	EXPECT_EQ(EFAULT, call(self->dev, PRIVHEAP_QUOTA_GET, read_only_page()));
 	EXPECT_TRUE(same_ledger(before, quota(self->dev, PRIVHEAP_QUOTA_PROCESS)));
+}
+
+/* Makes the result of a COMMIT read-only once the call has moved the commit. */
+struct spoiler {
+	int dev;
+	uint64_t heap, before, relied_on;
+	struct privheap_commit *arg;
+	atomic_bool ready;
+};
+
+static void *spoil(void *arg)
+{
+	struct spoiler *s = arg;
+
+	atomic_store(&s->ready, true);
+	for (int i = 0; i < 10000 && heap_stat(s->dev, s->heap).committed == s->before; i++)
+		;
+	heap_commit(s->dev, s->heap, s->relied_on, 0);
+	mprotect(s->arg, PAGE, PROT_READ);
+	return NULL;
+}
+
+/* A COMMIT with a spoiler beside it; its error. */
+static int commit_spoiled(struct spoiler *s, uint64_t committed, uint32_t flags)
+{
+	pthread_t thread;
+	int err;
+
+	mprotect(s->arg, PAGE, PROT_READ | PROT_WRITE);
+	*s->arg = (struct privheap_commit) { .heap = s->heap, .committed = committed,
+					     .flags = flags };
+	atomic_store(&s->ready, false);
+	pthread_create(&thread, NULL, spoil, s);
+	while (!atomic_load(&s->ready))
+		;
+	err = call(s->dev, PRIVHEAP_COMMIT, s->arg);
+	pthread_join(thread, NULL);
+	return err;
+}
+
+/* What another thread was told is there stays there; the rest of a failed call does not. */
+TEST_F(heap, C9_result_read_only_when_the_call_ends)
+{
+	struct spoiler s = { .dev = self->dev };
+	int spoiled = 0;
+
+	s.arg = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	for (int i = 0; i < 2000 && spoiled < 20; i++) {
+		int err;
+
+		ASSERT_EQ(0, heap_destroy(self->dev, self->heap.heap));
+		ASSERT_EQ(0, heap_create(self->dev, 64 * KIB, 16 * MIB, 0, &self->heap));
+		s.heap = self->heap.heap;
+		s.before = 64 * KIB;
+		s.relied_on = i % 2 ? MIB : 0;
+		err = commit_spoiled(&s, 8 * MIB, PRIVHEAP_COMMIT_POPULATE);
+		ASSERT_TRUE(!err || err == EFAULT);
+		spoiled += err == EFAULT;
+		ASSERT_EQ(!err ? 8 * MIB : s.relied_on ?: s.before,
+			  heap_stat(self->dev, s.heap).committed);
+		ASSERT_EQ(heap_stat(self->dev, s.heap).committed,
+			  quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used);
+		ASSERT_GE(quota(self->dev, PRIVHEAP_QUOTA_PROCESS).used,
+			  heap_stat(self->dev, s.heap).resident);
+	}
+	EXPECT_LT(0, spoiled);
 }
 
 TEST_F(heap, C12_argument_inside_the_heap)

@@ -1,20 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * HOSTILE.md "Faults and load": every allocation and every copy of every entry point fails once.
+ * HOSTILE.md "Faults and load": every allocation and every copy of every entry point fails, once
+ * and for as long as the call lasts.
  *
- *	n = 1, 2, ...	prepare -> the n-th from now on fails -> the call -> looked at -> clean up
+ *	once		n = 1, 2, ...: prepare -> the n-th from now on fails -> the call -> looked
+ *			at -> clean up; until a call comes through with fewer than n
+ *	persistently	prepare -> all of a kind fail -> the call -> none fails -> the same
  *
- * until a call comes through with fewer than n. A failed call returns a documented error, leaves
- * the ledger as it was, and succeeds when repeated; a successful one has made the best of it.
+ * A failed call returns a documented error, leaves the ledger as it was, and succeeds when
+ * repeated; a successful one has made the best of it.
  * Needs fault injection in the kernel; guest/job-tests configures it. guest/nothing-lost looks
- * for leaks afterwards.
+ * for leaks afterwards. `failnth nobody` drops privilege first: only root may have a task's
+ * allocations fail persistently, and a task whose copies all fail cannot end that itself.
  */
+#include <stdatomic.h>
+#include <sys/prctl.h>
+
 #include "device.h"
+
+/* What a task that has asked for it is made to suffer. */
+static const char *const kinds[] = { "failslab", "fail_page_alloc", "fail_usercopy" };
+
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+/**
+ * struct helper - what a process of root's does for the test
+ * @wanted: 0 = nothing fails, else 1 + the kind that does
+ * @given: the same; follows
+ * @slow: how often it ended a failure itself because the call did not return
+ */
+struct helper {
+	atomic_int wanted, given, slow;
+};
 
 struct world {
 	int dev;		/* the one the operation uses */
 	int observer;		/* never used while something may fail */
 	int fail_nth;
+	struct helper *helper;
 	struct privheap_create heap;
 	pid_t other;
 };
@@ -25,6 +48,7 @@ struct operation {
 	int (*clean)(struct world *w);	/* after a run that succeeded */
 	int allowed[4];			/* of run, 0-terminated */
 	int at_least;			/* failures that there must be for the sweep to mean much */
+	bool patient;			/* without memory it waits: the kernel repeats a fault */
 };
 
 static bool arm(struct world *w, int n)
@@ -59,7 +83,7 @@ static bool is_allowed(const struct operation *op, int err)
 	return !err;
 }
 
-static void sweep(struct __test_metadata *_metadata, struct world *w, const struct operation *op)
+static void sweep_once(struct __test_metadata *_metadata, struct world *w, const struct operation *op)
 {
 	struct privheap_quota start = quota(w->observer, PRIVHEAP_QUOTA_PROCESS);
 	bool injected = true;
@@ -86,9 +110,111 @@ static void sweep(struct __test_metadata *_metadata, struct world *w, const stru
 		ASSERT_TRUE(same(start, quota(w->observer, PRIVHEAP_QUOTA_PROCESS)))
 			TH_LOG("after failure %d the ledger changed", n + 1);
 	}
-	TH_LOG("%d injected, of which %d failed the call", n - 1, failed);
+	TH_LOG("once: %d injected, of which %d failed the call", n - 1, failed);
 	EXPECT_LE(op->at_least, n - 1);
 }
+
+/* Without a system call: those fail, too. */
+static void fail(struct world *w, int wanted)
+{
+	atomic_store(&w->helper->wanted, wanted);
+	while (atomic_load(&w->helper->given) != wanted)
+		;
+}
+
+/* May the call fail of this kind: usercopy is EFAULT, the others are not. */
+static bool is_of_kind(int err, int kind)
+{
+	return !err || (err == EFAULT) == (kind == KINDS - 1);
+}
+
+static void sweep_persistently(struct __test_metadata *_metadata, struct world *w,
+			       const struct operation *op, int kind)
+{
+	struct privheap_quota start = quota(w->observer, PRIVHEAP_QUOTA_PROCESS), before;
+	int slow = atomic_load(&w->helper->slow);
+	int err;
+
+	ASSERT_EQ(0, op->prepare ? op->prepare(w) : 0);
+	before = quota(w->observer, PRIVHEAP_QUOTA_PROCESS);
+	fail(w, 1 + kind);
+	err = op->run(w);
+	fail(w, 0);
+	EXPECT_TRUE(is_allowed(op, err) && is_of_kind(err, kind))
+		TH_LOG("%s: %d (%s)", kinds[kind], err, strerror(err));
+	EXPECT_TRUE(op->patient || atomic_load(&w->helper->slow) == slow)
+		TH_LOG("%s: the call waited", kinds[kind]);
+	if (err) {
+		EXPECT_TRUE(same(before, quota(w->observer, PRIVHEAP_QUOTA_PROCESS)))
+			TH_LOG("%s: %s, and the ledger changed", kinds[kind], strerror(err));
+		ASSERT_EQ(0, op->run(w)) TH_LOG("after %s", kinds[kind]);
+	}
+	ASSERT_EQ(0, op->clean ? op->clean(w) : 0);
+	EXPECT_TRUE(same(start, quota(w->observer, PRIVHEAP_QUOTA_PROCESS)))
+		TH_LOG("after %s the ledger changed", kinds[kind]);
+	TH_LOG("%s persistently: %s", kinds[kind], err ? strerror(err) : "the call succeeded");
+}
+
+static void sweep(struct __test_metadata *_metadata, struct world *w, const struct operation *op)
+{
+	sweep_once(_metadata, w, op);
+	for (int kind = 0; kind < KINDS; kind++)
+		sweep_persistently(_metadata, w, op, kind);
+}
+
+static bool set_probability(int kind, const char *percent)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/%s/probability", kinds[kind]);
+	return !write_file(path, percent);
+}
+
+/*
+ * Makes the parent's allocations fail as it wants. Another task's are left alone: task-filter is
+ * set. A call that has not returned after a quarter of a second is let go.
+ */
+static void help(struct helper *helper, int make_it_fail, pid_t parent)
+{
+	while (getppid() == parent) {
+		int wanted = atomic_load(&helper->wanted), ticks = 0;
+
+		if (!wanted) {
+			usleep(200);
+			continue;
+		}
+		if (!set_probability(wanted - 1, "100") || pwrite(make_it_fail, "1", 1, 0) != 1)
+			_exit(1);
+		atomic_store(&helper->given, wanted);
+		while (atomic_load(&helper->wanted) && ticks < 250) {
+			usleep(1000);
+			ticks++;
+		}
+		atomic_fetch_add(&helper->slow, ticks == 250);
+		if (pwrite(make_it_fail, "0", 1, 0) != 1 || !set_probability(wanted - 1, "0"))
+			_exit(1);
+		while (atomic_load(&helper->wanted) && getppid() == parent)
+			usleep(200);
+		atomic_store(&helper->given, 0);
+	}
+}
+
+static struct helper *helper_start(void)
+{
+	struct helper *helper = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t parent = getpid(), pid = helper == MAP_FAILED ? -1 : fork();
+	char path[64];
+
+	if (!pid) {
+		snprintf(path, sizeof(path), "/proc/%d/make-it-fail", parent);
+		help(helper, open(path, O_WRONLY | O_CLOEXEC), parent);
+		_exit(0);
+	}
+	return pid < 0 ? NULL : helper;
+}
+
+static bool as_nobody;
 
 FIXTURE(failnth)
 {
@@ -97,6 +223,12 @@ FIXTURE(failnth)
 
 FIXTURE_SETUP(failnth)
 {
+	self->w.helper = helper_start();
+	ASSERT_NE(NULL, self->w.helper);
+	if (as_nobody) {
+		ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
+		prctl(PR_SET_DUMPABLE, 1);	/* so that our own /proc files are ours */
+	}
 	self->w.dev = device_open();
 	self->w.observer = device_open();
 	self->w.fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
@@ -208,14 +340,20 @@ TEST_F_TIMEOUT(failnth, commit_populate, 1800)
 	});
 }
 
+/* A page alone, and one of a row, which brings a window with it. */
+static int touch_two(uint64_t address)
+{
+	return touch(address) ?: touch(address + PAGE);
+}
+
 static int touch_uncommitted(struct world *w)
 {
-	return touch(w->heap.base + MIB);
+	return touch_two(w->heap.base + MIB);
 }
 
 static int touch_committed(struct world *w)
 {
-	return touch(w->heap.base);
+	return touch_two(w->heap.base);
 }
 
 static int create_committed(struct world *w)
@@ -229,7 +367,7 @@ TEST_F_TIMEOUT(failnth, fault_inside_the_commit, 1800)
 {
 	sweep(_metadata, &self->w, &(struct operation) {
 		.prepare = create_committed, .run = touch_committed, .clean = destroy,
-		.allowed = { SIGBUS }, .at_least = 10,
+		.allowed = { SIGBUS }, .at_least = 10, .patient = true,
 	});
 }
 
@@ -247,6 +385,7 @@ TEST_F_TIMEOUT(failnth, fault_past_the_commit, 1800)
 {
 	sweep(_metadata, &self->w, &(struct operation) {
 		.prepare = create_empty, .run = touch_then_destroy, .clean = destroy, .at_least = 10,
+		.patient = true,
 	});
 }
 
@@ -338,7 +477,8 @@ TEST_F_TIMEOUT(failnth, quota_set_of_another, 1800)
 TEST_F_TIMEOUT(failnth, destroy_, 1800)
 {
 	sweep(_metadata, &self->w, &(struct operation) {
-		.prepare = create_small, .run = destroy, .allowed = { EFAULT }, .at_least = 1,
+		.prepare = create_small, .run = destroy, .allowed = { ENOMEM, EFAULT },
+		.at_least = 1,
 	});
 }
 
@@ -355,7 +495,8 @@ static int create_split(struct world *w)
 TEST_F_TIMEOUT(failnth, destroy_pieces, 1800)
 {
 	sweep(_metadata, &self->w, &(struct operation) {
-		.prepare = create_split, .run = destroy, .allowed = { EFAULT }, .at_least = 1,
+		.prepare = create_split, .run = destroy, .allowed = { ENOMEM, EFAULT },
+		.at_least = 1,
 	});
 }
 
@@ -384,4 +525,8 @@ TEST_F_TIMEOUT(failnth, munmap_a_part, 1800)
 	});
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char **argv)
+{
+	as_nobody = argc == 2 && !strcmp(argv[1], "nobody");
+	return test_harness_run(1, argv);
+}

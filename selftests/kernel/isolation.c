@@ -52,6 +52,27 @@ TEST_F(heap, A2_dofork)
 	EXPECT_TRUE(is_filled(self->heap.base, 4 * MIB, 0x77));
 }
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+/* A mapping with guard pages is one that fork copies page by page, where the kernel has them. */
+TEST_F(heap, A2_dofork_with_a_guard_page)
+{
+	int got;
+
+	memset((void *)self->heap.base, 0x77, MIB);
+	if (madvise((void *)(self->heap.base + 5 * PAGE), PAGE, MADV_GUARD_INSTALL)) {
+		EXPECT_EQ(EINVAL, errno);
+	} else {
+		EXPECT_EQ(SIGSEGV, peek(self->heap.base + 5 * PAGE));
+	}
+	madvise((void *)self->heap.base, 16 * MIB, MADV_DOFORK);
+	got = in_child(peek_in_child, (void *)self->heap.base);
+	EXPECT_TRUE(got == SIGBUS || got == SIGSEGV) TH_LOG("got %d", got);
+	EXPECT_TRUE(is_filled(self->heap.base, 5 * PAGE, 0x77));
+}
+
 static int grandchild_peek(void *address)
 {
 	return in_child(peek_in_child, address);

@@ -272,6 +272,25 @@ TEST_F(heap, B11_populate_beyond_the_quota)
 
 #define SYS_mseal	462	/* Linux 6.10 */
 
+/* What is locked as it is mapped is committed as far as the quota goes, and CREATE tells of it. */
+TEST_F(heap, B11_mlockall_of_what_is_to_come)
+{
+	struct privheap_create big;
+	struct privheap_stat stat;
+	int locked = mlockall(MCL_CURRENT | MCL_FUTURE);
+
+	/* Without privilege RLIMIT_MEMLOCK stands before it all. */
+	EXPECT_TRUE(!locked || (geteuid() && (errno == ENOMEM || errno == EPERM)));
+	ASSERT_EQ(0, limit_self(self->dev, 64 * MIB));
+	ASSERT_EQ(0, heap_create(self->dev, PAGE, GIB, 0, &big));
+	stat = heap_stat(self->dev, big.heap);
+	EXPECT_EQ(stat.committed, big.committed);
+	EXPECT_EQ(locked ? PAGE : 64 * MIB - heap_stat(self->dev, self->heap.heap).committed,
+		  big.committed);
+	munlockall();
+	EXPECT_EQ(0, heap_destroy(self->dev, big.heap));
+}
+
 TEST_F(heap, B13_sealed)
 {
 	uint64_t base = self->heap.base;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * Heaps and the rest of memory management, as root: pages that others hold (HOSTILE.md A7, A8,
- * E7), memory cgroups (E10), swap. The disk for O_DIRECT and for swap is /dev/zram0.
+ * E7), memory cgroups (E10), swap. The disk for O_DIRECT and for swap is /dev/zram0. SWAP in the
+ * environment: MiB that go there and back, 64.
  */
 #include <linux/io_uring.h>
 #include <sys/stat.h>
@@ -429,7 +430,7 @@ static uint64_t resident(int dev, uint64_t heap)
 
 TEST_F_TIMEOUT(heap, swap_and_back, 240)
 {
-	const size_t n = 64 * MIB;
+	const size_t n = setting("SWAP", 64) * MIB;
 	struct privheap_create big;
 
 	ASSERT_TRUE(swap_on());
@@ -479,9 +480,9 @@ TEST_F_TIMEOUT(heap, swap_is_freed_by_destroy, 240)
 	EXPECT_TRUE(swap_off());
 }
 
-/* Munmap, faults and page-out at once, with somewhere for the pages to go. */
+/* Munmap, faults and page-out at once, with somewhere for the pages to go; beside the D3 of races.c. */
 
-#define MAXIMUM	(512 * KIB)
+#define MAXIMUM	(256 * KIB)
 
 static void prepare_filled(struct round *round)
 {
@@ -520,9 +521,9 @@ static void check_lower_half(struct round *round)
 		wrong(round, "destroy failed");
 }
 
-TEST_F_TIMEOUT(race, D3_munmap_against_page_out, 240)
+TEST_F(race, D3_munmap_against_page_out)
 {
-	struct race r = { .racers = 3, .dev = self->dev, .total = rounds_by(10),
+	struct race r = { .racers = 3, .dev = self->dev, .total = share(5),
 			  .prepare = prepare_filled, .run = unmap_or_read_or_page_out,
 			  .check = check_lower_half };
 	long before;

@@ -69,17 +69,19 @@ static void destroy_or_touch(struct round *round, int who)
 		touch_until_gone(round, who);
 }
 
-TEST_F_TIMEOUT(race, D1_destroy_against_fault, 240)
+TEST_F(race, D1_destroy_against_fault)
 {
-	struct race r = { .racers = 2, .dev = self->dev, .prepare = prepare_heap,
+	struct race r = { .racers = 2, .dev = self->dev, .total = share(2),
+			  .prepare = prepare_heap,
 			  .run = destroy_or_touch, .check = check_gone };
 
 	EXPECT_STREQ("", race(&r));
 }
 
-TEST_F_TIMEOUT(race, D1_destroy_against_faults_of_three, 240)
+TEST_F(race, D1_destroy_against_faults_of_three)
 {
-	struct race r = { .racers = 4, .dev = self->dev, .prepare = prepare_heap,
+	struct race r = { .racers = 4, .dev = self->dev, .total = share(2),
+			  .prepare = prepare_heap,
 			  .run = destroy_or_touch, .check = check_gone };
 
 	EXPECT_STREQ("", race(&r));
@@ -113,9 +115,10 @@ static void unmap_all(struct round *round)
 	check_gone(round);
 }
 
-TEST_F_TIMEOUT(race, D2_close_against_fault, 240)
+TEST_F(race, D2_close_against_fault)
 {
-	struct race r = { .racers = 2, .dev = self->dev, .run = close_or_touch,
+	struct race r = { .racers = 2, .dev = self->dev, .total = share(4),
+			  .run = close_or_touch,
 			  .prepare = prepare_heap_of_another_descriptor, .check = unmap_all };
 
 	EXPECT_STREQ("", race(&r));
@@ -152,9 +155,10 @@ static void unmap_or_touch(struct round *round, int who)
 		touch_anywhere(round, who);
 }
 
-TEST_F_TIMEOUT(race, D2_munmap_against_fault, 240)
+TEST_F(race, D2_munmap_against_fault)
 {
-	struct race r = { .racers = 2, .dev = self->dev, .prepare = prepare_heap,
+	struct race r = { .racers = 2, .dev = self->dev, .total = share(4),
+			  .prepare = prepare_heap,
 			  .run = unmap_or_touch, .check = check_gone };
 
 	EXPECT_STREQ("", race(&r));
@@ -168,9 +172,10 @@ static void close_or_unmap_or_touch(struct round *round, int who)
 		unmap_or_touch(round, who);
 }
 
-TEST_F_TIMEOUT(race, D2_close_against_munmap_against_fault, 240)
+TEST_F(race, D2_close_against_munmap_against_fault)
 {
-	struct race r = { .racers = 3, .dev = self->dev, .run = close_or_unmap_or_touch,
+	struct race r = { .racers = 3, .dev = self->dev, .total = share(4),
+			  .run = close_or_unmap_or_touch,
 			  .prepare = prepare_heap_of_another_descriptor, .check = check_gone };
 
 	EXPECT_STREQ("", race(&r));
@@ -192,9 +197,10 @@ static void check_destroyed_or_gone(struct round *round)
 	check_gone(round);
 }
 
-TEST_F_TIMEOUT(race, D2_munmap_against_destroy_against_fault, 240)
+TEST_F(race, D2_munmap_against_destroy_against_fault)
 {
-	struct race r = { .racers = 3, .dev = self->dev, .prepare = prepare_heap,
+	struct race r = { .racers = 3, .dev = self->dev, .total = share(4),
+			  .prepare = prepare_heap,
 			  .run = destroy_or_unmap_or_touch, .check = check_destroyed_or_gone };
 
 	EXPECT_STREQ("", race(&r));
@@ -235,9 +241,10 @@ static void unmap_or_touch_or_reclaim(struct round *round, int who)
 }
 
 /* Without swap nothing goes out, only down the lists; memory.c has the same with swap. */
-TEST_F_TIMEOUT(race, D3_munmap_against_reclaim, 240)
+TEST_F(race, D3_munmap_against_reclaim)
 {
-	struct race r = { .racers = 3, .dev = self->dev, .prepare = prepare_heap,
+	struct race r = { .racers = 3, .dev = self->dev, .total = share(1),
+			  .prepare = prepare_heap,
 			  .run = unmap_or_touch_or_reclaim, .check = check_gone };
 
 	EXPECT_STREQ("", race(&r));
@@ -267,9 +274,10 @@ static void check_committed_or_gone(struct round *round)
 	check_gone(round);
 }
 
-TEST_F_TIMEOUT(race, D5_commit_against_fault_against_destroy, 240)
+TEST_F(race, D5_commit_against_fault_against_destroy)
 {
-	struct race r = { .racers = 3, .dev = self->dev, .prepare = prepare_heap,
+	struct race r = { .racers = 3, .dev = self->dev, .total = share(2),
+			  .prepare = prepare_heap,
 			  .run = commit_or_touch_or_destroy, .check = check_committed_or_gone };
 
 	EXPECT_STREQ("", race(&r));
@@ -300,9 +308,10 @@ static void check_quota_held(struct round *round)
 	check_gone(round);
 }
 
-TEST_F_TIMEOUT(race, D5_commit_against_fault_against_destroy_at_the_quota, 240)
+TEST_F(race, D5_commit_against_fault_against_destroy_at_the_quota)
 {
-	struct race r = { .racers = 4, .dev = self->dev, .prepare = prepare_empty_heap,
+	struct race r = { .racers = 4, .dev = self->dev, .total = share(2),
+			  .prepare = prepare_empty_heap,
 			  .run = commit_or_touch_or_destroy_at_the_quota,
 			  .check = check_quota_held, .expected = MIB / 2 };
 
@@ -335,9 +344,10 @@ static void check_charged_once(struct round *round)
 	destroy(round);
 }
 
-TEST_F_TIMEOUT(race, D6_one_page_is_charged_once, 240)
+TEST_F(race, D6_one_page_is_charged_once)
 {
-	struct race r = { .racers = 4, .dev = self->dev, .prepare = prepare_empty_heap,
+	struct race r = { .racers = 4, .dev = self->dev, .total = share(1),
+			  .prepare = prepare_empty_heap,
 			  .run = touch_the_same_page, .check = check_charged_once };
 
 	struct round alone = { .race = &r, .number = 1, .dev = self->dev };
@@ -370,17 +380,19 @@ static void check_one_destroyed(struct round *round)
 	check_gone(round);
 }
 
-TEST_F_TIMEOUT(race, D7_destroy_against_destroy, 240)
+TEST_F(race, D7_destroy_against_destroy)
 {
-	struct race r = { .racers = 2, .dev = self->dev, .prepare = prepare_heap,
+	struct race r = { .racers = 2, .dev = self->dev, .total = share(2),
+			  .prepare = prepare_heap,
 			  .run = destroy_by_all, .check = check_one_destroyed };
 
 	EXPECT_STREQ("", race(&r));
 }
 
-TEST_F_TIMEOUT(race, D7_four_destroy, 240)
+TEST_F(race, D7_four_destroy)
 {
-	struct race r = { .racers = 4, .dev = self->dev, .prepare = prepare_heap,
+	struct race r = { .racers = 4, .dev = self->dev, .total = share(2),
+			  .prepare = prepare_heap,
 			  .run = destroy_by_all, .check = check_one_destroyed };
 
 	EXPECT_STREQ("", race(&r));
@@ -473,9 +485,10 @@ static void destroy_or_look(struct round *round, int who)
 	}
 }
 
-TEST_F_TIMEOUT(race, D11_looks_against_destroy, 240)
+TEST_F(race, D11_looks_against_destroy)
 {
-	struct race r = { .racers = 3, .dev = self->dev, .prepare = prepare_heap,
+	struct race r = { .racers = 3, .dev = self->dev, .total = share(1),
+			  .prepare = prepare_heap,
 			  .run = destroy_or_look, .check = check_gone };
 
 	EXPECT_STREQ("", race(&r));

@@ -71,9 +71,9 @@ static void exit_in_a_call(struct round *round, int who)
 	reap(round, pid, 0);
 }
 
-TEST_F_TIMEOUT(race, D4_exit_against_ioctl, 240)
+TEST_F(race, D4_exit_against_ioctl)
 {
-	struct race r = { .racers = 1, .dev = self->dev, .total = rounds_by(5),
+	struct race r = { .racers = 1, .dev = self->dev, .total = share(1),
 			  .run = exit_in_a_call, .check = check_children,
 			  .expected = self->before.used };
 
@@ -138,9 +138,10 @@ static void destroy_what_is_left(struct round *round)
 		heap_destroy(round->dev, ++*last);
 }
 
-TEST_F_TIMEOUT(race, D8_create_against_SIGKILL, 240)
+TEST_F(race, D8_create_against_SIGKILL)
 {
-	struct race r = { .racers = 1, .dev = self->dev, .run = kill_creator,
+	struct race r = { .racers = 1, .dev = self->dev, .total = share(2),
+			  .run = kill_creator,
 			  .check = destroy_what_is_left };
 
 	EXPECT_STREQ("", race(&r));
@@ -158,9 +159,9 @@ static void kill_process(struct round *round, int who)
 	reap(round, pid, SIGKILL);
 }
 
-TEST_F_TIMEOUT(race, D8_process_against_SIGKILL, 240)
+TEST_F(race, D8_process_against_SIGKILL)
 {
-	struct race r = { .racers = 1, .dev = self->dev, .total = rounds_by(2),
+	struct race r = { .racers = 1, .dev = self->dev, .total = share(2),
 			  .run = kill_process, .check = check_children,
 			  .expected = self->before.used };
 
@@ -215,9 +216,9 @@ static void destroy(struct round *round)
 		wrong(round, "destroy: %d", err);
 }
 
-TEST_F_TIMEOUT(race, D9_fork_against_create_and_destroy, 240)
+TEST_F(race, D9_fork_against_create_and_destroy)
 {
-	struct race r = { .racers = 2, .dev = self->dev, .total = rounds_by(2),
+	struct race r = { .racers = 2, .dev = self->dev, .total = share(2),
 			  .prepare = prepare_heap, .run = fork_or_create, .check = destroy };
 
 	EXPECT_STREQ("", race(&r));
@@ -260,9 +261,9 @@ static void exec_in_a_call(struct round *round, int who)
 	reap(round, pid, 0);
 }
 
-TEST_F_TIMEOUT(race, D9_exec_against_ioctl, 240)
+TEST_F(race, D9_exec_against_ioctl)
 {
-	struct race r = { .racers = 1, .dev = self->dev, .total = rounds_by(5),
+	struct race r = { .racers = 1, .dev = self->dev, .total = share(2),
 			  .run = exec_in_a_call, .check = check_children,
 			  .expected = self->before.used, .other = tiny_program() };
 

@@ -4,6 +4,10 @@
 
 #include <cstring>
 #include <stdexcept>
+#include <thread>
+
+#include <stdio.h>
+#include <unistd.h>
 
 #include "heapapi.h"
 #include "privheap.h"
@@ -79,4 +83,45 @@ int cplusplus_exceptions(void)
 	CHECK(taken == 1 && !p);
 	CHECK(HeapDestroy(heap));
 	return 0;
+}
+
+namespace {
+
+HANDLE statics_heap;
+
+/* Frees its block when it ends, and says so. */
+struct owner {
+	const char *name;
+	void *block;
+
+	explicit owner(const char *n) : name(n), block(HeapAlloc(statics_heap, 0, 100)) { }
+	~owner()
+	{
+		dprintf(STDERR_FILENO, "%s %s\n", name,
+			block && HeapFree(statics_heap, 0, block) ? "ok" : "failed");
+	}
+};
+
+void use_thread_local()
+{
+	thread_local owner mine("thread_local");
+
+	(void)mine.block;
+}
+
+} // namespace
+
+/* Once in a thread that ends, and in this one, which ends with the program. */
+void cplusplus_statics(void)
+{
+	statics_heap = HeapCreate(0, 0, 0);
+	static owner local("local static");
+	std::thread(use_thread_local).join();
+	use_thread_local();
+}
+
+void *cplusplus_busy(void *heap)
+{
+	for (;;)
+		HeapFree(heap, 0, HeapAlloc(heap, 0, 1000));
 }

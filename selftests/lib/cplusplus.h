@@ -8,6 +8,11 @@ int cplusplus_win32(void);
 int cplusplus_native(void);
 int cplusplus_exceptions(void);
 
+/* Owners of blocks whose destructors say on stderr whether they could free them. */
+void cplusplus_statics(void);
+/* A thread that allocates for ever. */
+void *cplusplus_busy(void *heap);
+
 #ifdef __cplusplus
 }
 #endif

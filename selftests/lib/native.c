@@ -3,6 +3,8 @@
 #include "kselftest_harness.h"
 #include "common.h"
 
+#include <sys/mman.h>
+
 #include "heapapi.h"
 #include "privheap.h"
 
@@ -42,13 +44,14 @@ TEST(every_attribute_that_is_a_flag)
 	struct privheap_attr attr = PRIVHEAP_ATTR_INIT;
 	int i;
 
-	for (i = 0; i < 16; i++) {
+	for (i = 0; i < 32; i++) {
 		privheap_t *heap;
 
 		attr.executable = i & 1;
 		attr.secret = i & 2;
 		attr.no_serialize = i & 4;
 		attr.on_corruption = i & 8 ? PRIVHEAP_CORRUPTION_RETURN : PRIVHEAP_CORRUPTION_ABORT;
+		attr.populate = i & 16;
 		heap = privheap_create(&attr);
 		ASSERT_NE(NULL, heap) TH_LOG("flags %#x: errno %d", i, errno);
 		EXPECT_NE(NULL, privheap_alloc(heap, 100));
@@ -66,6 +69,29 @@ TEST(backend_by_attribute)
 	ASSERT_NE(NULL, heap);
 	EXPECT_NE(NULL, privheap_alloc(heap, 100));
 	EXPECT_EQ(0, privheap_destroy(heap));
+}
+
+/* Of a block of 2 MiB, before it is touched. */
+static size_t resident_pages(bool populate)
+{
+	struct privheap_attr attr = PRIVHEAP_ATTR_INIT;
+	unsigned char present[512];
+	size_t i, pages = 0;
+	void *p;
+
+	attr.populate = populate;
+	p = privheap_alloc(privheap_create(&attr), 2 * MIB);
+	if (!p || mincore(p, 2 * MIB, present))
+		return SIZE_MAX;
+	for (i = 0; i < 512; i++)
+		pages += present[i] & 1;
+	return pages;
+}
+
+TEST(populated_heap_has_large_blocks_resident)
+{
+	EXPECT_EQ(512, resident_pages(true));
+	EXPECT_GT(512, resident_pages(false));
 }
 
 TEST(bad_attributes)
@@ -243,6 +269,55 @@ TEST_F(heap, stats_count_blocks_exactly)
 	EXPECT_EQ(EINVAL, errno);
 }
 
+TEST_F(heap, stats_remember_how_full_it_was)
+{
+	struct privheap_stats before = PRIVHEAP_STATS_INIT, after = PRIVHEAP_STATS_INIT;
+	void *p = privheap_alloc(self->heap, 5 * MIB);
+
+	ASSERT_EQ(0, privheap_stats(self->heap, &before));
+	EXPECT_EQ(5 * MIB, before.high_water);
+	EXPECT_LE(4096, before.metadata);
+	privheap_free(self->heap, p);
+	ASSERT_EQ(0, privheap_stats(self->heap, &after));
+	EXPECT_EQ(5 * MIB, after.high_water);
+	EXPECT_EQ(before.committed, after.committed);
+}
+
+TEST_F(heap, stats_of_an_older_header)
+{
+	struct privheap_stats stats = PRIVHEAP_STATS_INIT;
+
+	stats.size = offsetof(struct privheap_stats, high_water);
+	stats.high_water = stats.metadata = 77;
+	ASSERT_EQ(0, privheap_stats(self->heap, &stats));
+	EXPECT_EQ(16 * MIB, stats.maximum);
+	EXPECT_EQ(77, stats.high_water);
+	EXPECT_EQ(77, stats.metadata);
+}
+
+TEST_F(heap, trim)
+{
+	void *p = privheap_alloc(self->heap, 48);
+
+	EXPECT_NE(0, privheap_alloc(self->heap, 100000));
+	privheap_free(self->heap, p);
+	EXPECT_LE(4096, privheap_trim(self->heap));
+	errno = 0;
+	EXPECT_EQ(0, privheap_trim(NULL));
+	EXPECT_EQ(EINVAL, errno);
+}
+
+TEST_F(heap, lock_and_unlock)
+{
+	EXPECT_EQ(0, privheap_lock(self->heap));
+	EXPECT_TRUE(HeapLock(self->heap));
+	EXPECT_EQ(0, privheap_unlock(self->heap));
+	EXPECT_TRUE(HeapUnlock(self->heap));
+	errno = 0;
+	EXPECT_EQ(-1, privheap_unlock(self->heap));
+	EXPECT_EQ(EPERM, errno);
+}
+
 TEST_F(heap, both_apis_on_one_heap)
 {
 	void *p = HeapAlloc(self->heap, 0, 123);
@@ -255,6 +330,7 @@ TEST(every_call_refuses_a_destroyed_heap)
 {
 	privheap_t *heap = privheap_create(NULL);
 	struct privheap_stats stats = PRIVHEAP_STATS_INIT;
+	struct privheap_item item = PRIVHEAP_ITEM_INIT;
 	void *p = privheap_alloc(heap, 10);
 
 	ASSERT_EQ(0, privheap_destroy(heap));
@@ -275,6 +351,11 @@ TEST(every_call_refuses_a_destroyed_heap)
 	REFUSED(privheap_free(heap, p), -1);
 	REFUSED(privheap_usable_size(heap, p), SIZE_MAX);
 	REFUSED(privheap_stats(heap, &stats), -1);
+	REFUSED(privheap_walk(heap, &item), -1);
+	REFUSED(privheap_trim(heap), 0);
+	REFUSED(privheap_lock(heap), -1);
+	REFUSED(privheap_unlock(heap), -1);
+	REFUSED(privheap_set_oom_handler(heap, NULL, NULL), -1);
 	EXPECT_FALSE(privheap_validate(heap, NULL));
 }
 

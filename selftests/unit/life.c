@@ -74,7 +74,8 @@ static void *make_process_heap(void *out)
 
 TEST(one_process_heap_for_all_threads)
 {
-	struct heap *heaps[8] = { NULL }, *list[4];
+	struct heap *heaps[8] = { NULL };
+	void *list[4];
 	pthread_t threads[8];
 
 	setenv("PRIVHEAP_BACKEND", "anon", 1);
@@ -88,21 +89,22 @@ TEST(one_process_heap_for_all_threads)
 		EXPECT_EQ(heaps[0], heaps[i]);
 	}
 	EXPECT_EQ(2, heap_list(list, 4));
-	EXPECT_EQ(heaps[0], list[0]);
+	EXPECT_EQ(heap_handle(heaps[0]), list[0]);
 	EXPECT_EQ(-EINVAL, heap_destroy(heaps[0]));
 }
 
 TEST(list_is_in_order_of_creation)
 {
-	struct heap *heaps[5], *list[5];
+	struct heap *heaps[5];
+	void *list[5];
 
 	for (int i = 0; i < 5; i++) {
 		heaps[i] = unit_heap(0, KIB(64), 0);
 	}
 	heap_destroy(heaps[1]);
 	EXPECT_EQ(4, heap_list(list, 2));
-	EXPECT_EQ(heaps[0], list[0]);
-	EXPECT_EQ(heaps[2], list[1]);
+	EXPECT_EQ(heap_handle(heaps[0]), list[0]);
+	EXPECT_EQ(heap_handle(heaps[2]), list[1]);
 	EXPECT_EQ(4, heap_list(NULL, 0));
 }
 

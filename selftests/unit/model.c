@@ -1,25 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Random allocations, frees and reallocations against a model that remembers what each block
- * must hold. PRIVHEAP_SEED=n replays a run; the seed is printed.
+ * Random calls against the model. PRIVHEAP_SEED=n replays a run, the seed is printed; ROUNDS=n makes
+ * each of the four n times as long: 50 are 50 million calls.
  */
 #include <time.h>
 #include "unit.h"
+#include "model.h"
 
-#define SLOTS		600
-#define OPERATIONS	250000
-
-struct slot {
-	unsigned char *p;
-	size_t n;
-	unsigned char fill;
-};
+#define CALLS		250000
+#define CHECK_EACH	2500
 
 FIXTURE(model) {
-	struct heap *heap;
-	struct slot slots[SLOTS];
+	struct model model;
 	uint64_t seed;
-	size_t bytes, blocks;
+	size_t calls;
 };
 
 FIXTURE_VARIANT(model) {
@@ -34,141 +28,75 @@ FIXTURE_VARIANT_ADD(model, growable_exclusive) {
 	.largest = MIB(1), .flags = HEAP_F_NO_SERIALIZE
 };
 
+#define CHECK_ALL	(HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
+
+FIXTURE_VARIANT_ADD(model, checked_tiny) {
+	.maximum = KIB(64), .largest = KIB(20), .flags = CHECK_ALL
+};
+FIXTURE_VARIANT_ADD(model, checked_medium) {
+	.maximum = MIB(2), .largest = KIB(200), .flags = CHECK_ALL
+};
+FIXTURE_VARIANT_ADD(model, checked_tails) {
+	.maximum = MIB(64), .largest = MIB(2), .flags = HEAP_F_CHECK_TAIL
+};
+FIXTURE_VARIANT_ADD(model, checked_frees) {
+	.maximum = MIB(64), .largest = MIB(2), .flags = HEAP_F_CHECK_FREE
+};
+FIXTURE_VARIANT_ADD(model, checked_growable_exclusive) {
+	.largest = MIB(1), .flags = HEAP_F_NO_SERIALIZE | CHECK_ALL
+};
+
+static uint64_t choose(void *seed)
+{
+	return unit_random(seed);
+}
+
 FIXTURE_SETUP(model)
 {
-	const char *seed = getenv("PRIVHEAP_SEED");
+	const char *seed = getenv("PRIVHEAP_SEED"), *rounds = getenv("ROUNDS");
 
 	self->seed = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) * 2654435761u + 1;
 	TH_LOG("PRIVHEAP_SEED=%llu", (unsigned long long)self->seed);
-	self->heap = unit_heap(0, variant->maximum, variant->flags);
-	ASSERT_NE(NULL, self->heap);
+	self->calls = CALLS * (rounds ? strtoul(rounds, NULL, 0) : 1);
+	self->model.largest = variant->largest;
+	self->model.choose = choose;
+	self->model.source = &self->seed;
+	self->model.heap = unit_heap(0, variant->maximum, variant->flags);
+	ASSERT_NE(NULL, self->model.heap);
 }
 
 FIXTURE_TEARDOWN(model)
 {
-	heap_destroy(self->heap);
+	heap_destroy(self->model.heap);
 }
 
-/* Mostly small, now and then anything. */
-static size_t random_size(uint64_t *seed, size_t largest)
+static void say_figures(const struct model *model, size_t calls, time_t began)
 {
-	uint64_t r = unit_random(seed);
-
-	switch (r & 31) {
-	case 0:
-		return (r >> 8) % (largest + 1);
-	case 1 ... 4:
-		return (r >> 8) % 9000;
-	case 5:
-		return 0;
-	default:
-		return (r >> 8) % 600;
-	}
+	printf("# %zu calls: %zu blocks got, %zu freed, %zu resizes, %zu refusals, %zu wrong calls "
+	       "told, %zu checks of the whole heap; %ld s\n", calls, model->count.allocations,
+	       model->count.frees, model->count.resizes, model->count.refusals,
+	       model->count.wrong_calls, model->count.checks, (long)(time(NULL) - began));
+	fflush(stdout);
 }
 
-static bool slot_holds(const struct slot *slot, size_t n)
+TEST_F_TIMEOUT(model, random_calls, 7200)
 {
-	for (size_t i = 0; i < n; i++)
-		if (slot->p[i] != slot->fill)
-			return false;
-	return true;
-}
+	time_t began = time(NULL);
 
-static void slot_fill(struct slot *slot, unsigned char *p, size_t n, uint64_t *seed)
-{
-	slot->p = p;
-	slot->n = n;
-	slot->fill = (unsigned char)unit_random(seed);
-	memset(p, slot->fill, n);
-}
-
-static bool model_alloc(FIXTURE_DATA(model) *self, struct slot *slot, size_t n)
-{
-	static const size_t aligns[] = { 16, 16, 16, 16, 32, 64, 512, 4096, 16384 };
-	size_t align = aligns[unit_random(&self->seed) % 9];
-	bool zero = unit_random(&self->seed) & 1;
-	struct slot new = { .n = n };
-	int error;
-
-	new.p = heap_alloc(self->heap, n, align, zero ? HEAP_F_ZERO : 0, &error);
-	if (!new.p)
-		return error == ENOMEM;
-	if ((uintptr_t)new.p % align || (zero && !slot_holds(&new, n)))
-		return false;
-	slot_fill(slot, new.p, n, &self->seed);
-	self->bytes += n;
-	self->blocks++;
-	return true;
-}
-
-static bool model_free(FIXTURE_DATA(model) *self, struct slot *slot)
-{
-	if (!slot_holds(slot, slot->n) || unit_size(self->heap, slot->p) != slot->n ||
-	    heap_free(self->heap, slot->p) != HEAP_OK)
-		return false;
-	self->bytes -= slot->n;
-	self->blocks--;
-	slot->p = NULL;
-	return true;
-}
-
-static bool model_realloc(FIXTURE_DATA(model) *self, struct slot *slot, size_t n)
-{
-	unsigned int flags = unit_random(&self->seed) & (HEAP_F_ZERO | HEAP_F_IN_PLACE);
-	size_t kept = n < slot->n ? n : slot->n;
-	struct slot new = { .fill = slot->fill };
-	int error;
-
-	if (heap_realloc(self->heap, slot->p, n, flags, (void **)&new.p, &error) != HEAP_OK)
-		return false;
-	if (!new.p)
-		return error == ENOMEM && unit_size(self->heap, slot->p) == slot->n;
-	if (!slot_holds(&new, kept) || (flags & HEAP_F_IN_PLACE && new.p != slot->p))
-		return false;
-	for (size_t i = kept; flags & HEAP_F_ZERO && i < n; i++)
-		if (new.p[i])
-			return false;
-	self->bytes += n - slot->n;
-	slot_fill(slot, new.p, n, &self->seed);
-	return true;
-}
-
-static bool model_agrees(FIXTURE_DATA(model) *self)
-{
-	struct heap_stats stats = unit_stats(self->heap);
-
-	return unit_sound(self->heap) && stats.allocated == self->bytes &&
-	       stats.blocks == self->blocks && stats.committed <= stats.maximum;
-}
-
-TEST_F(model, random_operations)
-{
-	for (size_t i = 0; i < OPERATIONS; i++) {
-		struct slot *slot = &self->slots[unit_random(&self->seed) % SLOTS];
-		size_t n = random_size(&self->seed, variant->largest);
-
-		if (!slot->p) {
-			ASSERT_TRUE(model_alloc(self, slot, n)) TH_LOG("operation %zu", i);
-		} else if (unit_random(&self->seed) % 3) {
-			ASSERT_TRUE(model_free(self, slot)) TH_LOG("operation %zu", i);
-		} else {
-			ASSERT_TRUE(model_realloc(self, slot, n)) TH_LOG("operation %zu", i);
+	for (size_t i = 0; i < self->calls; i++) {
+		ASSERT_TRUE(model_step(&self->model)) {
+			TH_LOG("call %zu: %s", i, self->model.wrong);
 		}
-		if (i % 2500 == 0) {
-			ASSERT_TRUE(model_agrees(self)) TH_LOG("operation %zu", i);
+		if (i % CHECK_EACH == 0) {
+			ASSERT_TRUE(model_agrees(&self->model)) {
+				TH_LOG("call %zu: %s", i, self->model.wrong);
+			}
 		}
 	}
-	for (size_t i = 0; i < SLOTS; i++) {
-		if (self->slots[i].p) {
-			ASSERT_TRUE(model_free(self, &self->slots[i]));
-		}
+	EXPECT_TRUE(model_empty(&self->model, variant->maximum)) {
+		TH_LOG("%s", self->model.wrong);
 	}
-	EXPECT_TRUE(model_agrees(self));
-	EXPECT_EQ(0, self->blocks);
-	/* Nothing is left behind: the whole maximum is one block again. */
-	if (variant->maximum) {
-		EXPECT_NE(NULL, unit_alloc(self->heap, variant->maximum));
-	}
+	say_figures(&self->model, self->calls, began);
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * What a fork does to the heap (see malloc.h).
+ *
+ *	prepare		heap lock, side lock taken: no other thread is in the middle of anything that
+ *	fork		takes more than one instruction to be done
+ *	parent, child	dropped
+ *
+ * Our handlers are registered at the first allocation, so others' prepare handlers have run before
+ * ours and their other handlers run after: they find a heap that works. Those of a library that
+ * registers without ever having allocated are served from the reserve.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "heap_internal.h"
+#include "malloc/malloc.h"
+#include "process.h"
+#include "report.h"
+
+/* glibc's own, under the name that nobody replaces. */
+pid_t __fork(void);
+__attribute__((visibility("default"))) pid_t fork(void);
+
+static void say(const char *what)
+{
+	struct report line = REPORT_INIT;
+
+	report_text(&line, "privheap: malloc: ");
+	report_text(&line, what);
+	report_write(&line);
+}
+
+/* In a signal handler that interrupted the library this thread has what it needs, or waits for it. */
+static _Thread_local bool taken __attribute__((tls_model("initial-exec")));
+
+static void before_fork(void)
+{
+	taken = malloc_heap && !malloc_on_device() && !lock_any_held();
+	if (!taken)
+		return;
+	heap_enter(malloc_heap);
+	lock_take(&process_get()->side_lock);
+}
+
+static void after_fork(void)
+{
+	if (!taken)
+		return;
+	lock_drop(&process_get()->side_lock);
+	heap_leave(malloc_heap);
+}
+
+static void after_fork_in_child(void)
+{
+	if (malloc_on_device()) {
+		say("a child has no heap of its parent's on the device; aborting");
+		abort();
+	}
+	after_fork();
+}
+
+void malloc_fork_init(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
+pid_t fork(void)
+{
+	static atomic_flag said = ATOMIC_FLAG_INIT;
+
+	if (!malloc_on_device())
+		return __fork();
+	if (!atomic_flag_test_and_set(&said))
+		say("fork is refused: the heap is on the device, and a child would not have it");
+	errno = ENOTSUP;
+	return -1;
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The malloc family (see malloc.h).
+ *
+ *	malloc ─▶ heap_alloc ─ none, and this thread is inside the library ─▶ reserve_alloc
+ *	free ──▶ of the reserve? nothing : heap_free ─ not a block ─▶ corruption_found
+ */
+#define _GNU_SOURCE
+#include "malloc/malloc.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "corruption.h"
+#include "heap.h"
+
+#define API		__attribute__((visibility("default")))
+#define LEAST_ALIGN	16
+#define PAGE		4096
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+API void *malloc(size_t n);
+API void *calloc(size_t count, size_t size);
+API void *realloc(void *p, size_t n);
+API void *reallocarray(void *p, size_t count, size_t size);
+API void free(void *p);
+API void *aligned_alloc(size_t align, size_t n);
+API void *memalign(size_t align, size_t n);
+API int posix_memalign(void **out, size_t align, size_t n);
+API void *valloc(size_t n);
+API void *pvalloc(size_t n);
+API size_t malloc_usable_size(void *p);
+
+static inline struct heap *heap_now(void)
+{
+	struct heap *heap = atomic_load_explicit(&malloc_heap, memory_order_acquire);
+
+	return likely(heap) ? heap : malloc_begin();
+}
+
+static __attribute__((noinline)) void *get_slow(struct heap *heap, size_t n, size_t align)
+{
+	void *p = NULL;
+
+	if (!heap || heap_thread_holds_lock())
+		p = reserve_alloc(n, align);
+	if (!p)
+		errno = ENOMEM;
+	return p;
+}
+
+static inline void *get(size_t n, size_t align, unsigned int flags)
+{
+	struct heap *heap = heap_now();
+	int error;
+	void *p = likely(heap) ? heap_alloc(heap, n, align, flags, &error) : NULL;
+
+	return likely(p) ? p : get_slow(heap, n, align);
+}
+
+static void *no_memory(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
+
+void *malloc(size_t n)
+{
+	return get(n, LEAST_ALIGN, 0);
+}
+
+void *calloc(size_t count, size_t size)
+{
+	size_t n;
+
+	if (__builtin_mul_overflow(count, size, &n))
+		return no_memory();
+	return get(n, LEAST_ALIGN, HEAP_F_ZERO);
+}
+
+void free(void *p)
+{
+	struct heap *heap = atomic_load_explicit(&malloc_heap, memory_order_acquire);
+	enum heap_fault fault;
+
+	if (!p || unlikely(reserve_owns(p)))
+		return;
+	/* Without a heap there is nobody whose block it could be. */
+	if (!heap)
+		return;
+	fault = heap_free(heap, p);
+	if (unlikely(fault != HEAP_OK))
+		corruption_found("free", heap, p, fault);
+}
+
+static void *move(void *p, size_t old, size_t n)
+{
+	void *new = get(n, LEAST_ALIGN, 0);
+
+	if (!new)
+		return NULL;
+	memcpy(new, p, old < n ? old : n);
+	free(p);
+	return new;
+}
+
+void *realloc(void *p, size_t n)
+{
+	struct heap *heap = heap_now();
+	enum heap_fault fault;
+	int error;
+	size_t old;
+	void *new;
+
+	if (!p)
+		return get(n, LEAST_ALIGN, 0);
+	if (n == 0) {
+		free(p);
+		return NULL;
+	}
+	if (unlikely(reserve_owns(p)))
+		return move(p, reserve_size(p), n);
+	/* Inside the library, in a signal handler: nothing that would want its locks. */
+	if (unlikely(heap_thread_holds_lock()))
+		return heap_size(heap, p, &old) == HEAP_OK ? move(p, old, n) : no_memory();
+	fault = heap_realloc(heap, p, n, 0, &new, &error);
+	if (unlikely(fault != HEAP_OK))
+		corruption_found("realloc", heap, p, fault);
+	return likely(new) ? new : no_memory();
+}
+
+void *reallocarray(void *p, size_t count, size_t size)
+{
+	size_t n;
+
+	if (__builtin_mul_overflow(count, size, &n))
+		return no_memory();
+	return realloc(p, n);
+}
+
+static bool power_of_two(size_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+static void *get_aligned(size_t align, size_t n)
+{
+	if (align < LEAST_ALIGN)
+		align = LEAST_ALIGN;
+	return get(n, align, 0);
+}
+
+void *aligned_alloc(size_t align, size_t n)
+{
+	if (!power_of_two(align)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return get_aligned(align, n);
+}
+
+void *memalign(size_t align, size_t n)
+{
+	size_t power = LEAST_ALIGN;
+
+	if (align > SIZE_MAX / 2 + 1) {
+		errno = EINVAL;
+		return NULL;
+	}
+	/* glibc's rounds up. */
+	while (power < align)
+		power *= 2;
+	return get_aligned(power, n);
+}
+
+int posix_memalign(void **out, size_t align, size_t n)
+{
+	int saved = errno;
+	void *p;
+
+	if (!power_of_two(align) || align % sizeof(void *))
+		return EINVAL;
+	p = get_aligned(align, n);
+	errno = saved;
+	if (!p)
+		return ENOMEM;
+	*out = p;
+	return 0;
+}
+
+void *valloc(size_t n)
+{
+	return get_aligned(PAGE, n);
+}
+
+void *pvalloc(size_t n)
+{
+	if (n > SIZE_MAX - PAGE)
+		return no_memory();
+	return get_aligned(PAGE, (n + PAGE - 1) & ~(size_t)(PAGE - 1));
+}
+
+size_t malloc_usable_size(void *p)
+{
+	struct heap *heap = atomic_load_explicit(&malloc_heap, memory_order_acquire);
+	enum heap_fault fault;
+	size_t n = 0;
+
+	if (!p)
+		return 0;
+	if (reserve_owns(p))
+		return reserve_size(p);
+	fault = heap_size(heap, p, &n);
+	if (fault != HEAP_OK)
+		corruption_found("malloc_usable_size", heap, p, fault);
+	return n;
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The heap of a malloc, in place of the library's process.c: one heap, and process-wide state in
+ * ordinary memory, which a fork copies with everything else.
+ *
+ *	begun, once:  environment ─▶ backend, maximum ─▶ heap_create ─▶ malloc_heap
+ */
+#define _GNU_SOURCE
+#include "process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "heap.h"
+#include "malloc/malloc.h"
+#include "report.h"
+
+_Atomic(struct heap *) malloc_heap;
+
+static struct process process;
+static const struct backend *backend;
+
+struct process *process_get(void)
+{
+	return &process;
+}
+
+struct process *process_peek(void)
+{
+	return &process;
+}
+
+const uint64_t *process_canary(struct process *self)
+{
+	struct timespec now;
+
+	/* Asked for once, when the heap is made. */
+	if (getrandom(self->canary, sizeof(self->canary), GRND_NONBLOCK) != sizeof(self->canary)) {
+		/* Early boot: no entropy yet. Better a weak pattern than none. */
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		self->canary[0] = (uint64_t)now.tv_nsec * 0x9e3779b97f4a7c15u;
+		self->canary[1] = (uint64_t)&now ^ ~self->canary[0];
+	}
+	return self->canary;
+}
+
+/* Anonymous memory that a fork copies. */
+static int kept_reserve(struct backend_range *range, size_t initial, size_t maximum,
+			unsigned int flags, const char *name)
+{
+	int error = backend_anon.reserve(range, initial, maximum, flags, name);
+
+	if (error)
+		return error;
+	if (madvise(range->base, maximum, MADV_DOFORK)) {
+		backend_anon.release(range);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static struct backend backend_kept;
+
+static const struct backend *kept(void)
+{
+	backend_kept = backend_anon;
+	backend_kept.reserve = kept_reserve;
+	return &backend_kept;
+}
+
+static __attribute__((noreturn)) void refuse(const char *what, const char *value)
+{
+	struct report line = REPORT_INIT;
+
+	report_text(&line, "privheap: malloc: ");
+	report_text(&line, what);
+	report_text(&line, value);
+	report_write(&line);
+	_exit(127);
+}
+
+static const struct backend *choose_backend(void)
+{
+	const char *name = secure_getenv("PRIVHEAP_BACKEND");
+
+	if (!name || strcmp(name, "anon") == 0)
+		return kept();
+	if (strcmp(name, "device") == 0)
+		return &backend_device;
+	refuse("PRIVHEAP_BACKEND is neither anon nor device: ", name);
+}
+
+static size_t choose_maximum(void)
+{
+	static const char units[] = "KMG";
+	const char *text = secure_getenv("PRIVHEAP_MALLOC_MAX"), *at, *unit;
+	size_t n = 0;
+
+	if (!text)
+		return 0;
+	for (at = text; *at >= '0' && *at <= '9'; at++)
+		if (__builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_add_overflow(n, *at - '0', &n))
+			refuse("PRIVHEAP_MALLOC_MAX is too large: ", text);
+	unit = *at ? strchr(units, *at) : NULL;
+	for (; unit && unit >= units; unit--)
+		if (__builtin_mul_overflow(n, 1024, &n))
+			refuse("PRIVHEAP_MALLOC_MAX is too large: ", text);
+	if (at == text || (*at && (at[1] || !strchr(units, *at))))
+		refuse("PRIVHEAP_MALLOC_MAX is no number of bytes, K, M or G: ", text);
+	return n;
+}
+
+static struct heap *make(void)
+{
+	struct heap_attr attr = { .name = "malloc" };
+	struct heap *heap;
+	int error;
+
+	backend = attr.backend = choose_backend();
+	attr.maximum = choose_maximum();
+	error = heap_create(&attr, &heap);
+	if (error)
+		refuse(backend == &backend_device ? "no heap on /dev/privheap: " : "no heap: ",
+		       strerrordesc_np(-error));
+	return heap;
+}
+
+struct heap *malloc_begin(void)
+{
+	static _Atomic int state;	/* 0, 1 somebody is at it, 2 done */
+	static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
+	int fresh = 0;
+
+	/* The dynamic linker may allocate before libc has an environment. */
+	if (!environ || inside)
+		return NULL;
+	if (atomic_compare_exchange_strong(&state, &fresh, 1)) {
+		inside = true;
+		malloc_fork_init();
+		atomic_store(&malloc_heap, make());
+		inside = false;
+		atomic_store(&state, 2);
+	}
+	/* Another thread makes it, in microseconds; it may be asked to serve a few calls meanwhile. */
+	return atomic_load(&malloc_heap);
+}
+
+bool malloc_on_device(void)
+{
+	return malloc_heap && backend == &backend_device;
+}
