@@ -2,9 +2,9 @@
 /*
  * What a fork does to the heap (see malloc.h).
  *
- *	prepare		heap lock, side lock taken: no other thread is in the middle of anything that
- *	fork		takes more than one instruction to be done
- *	parent, child	dropped
+ *	prepare		heap lock taken, shards left by everybody, side lock taken: no other thread is
+ *	fork		in the middle of anything
+ *	parent, child	dropped, shards open
  *
  * Our handlers are registered at the first allocation, so others' prepare handlers have run before
  * ours and their other handlers run after: they find a heap that works. Those of a library that
@@ -21,6 +21,7 @@
 #include "malloc/malloc.h"
 #include "process.h"
 #include "report.h"
+#include "stop.h"
 
 /* glibc's own, under the name that nobody replaces. */
 pid_t __fork(void);
@@ -44,6 +45,7 @@ static void before_fork(void)
 	if (!taken)
 		return;
 	heap_enter(malloc_heap);
+	heap_hush(malloc_heap);
 	lock_take(&process_get()->side_lock);
 }
 
@@ -52,6 +54,7 @@ static void after_fork(void)
 	if (!taken)
 		return;
 	lock_drop(&process_get()->side_lock);
+	heap_rejoin(malloc_heap);
 	heap_leave(malloc_heap);
 }
 
