@@ -335,7 +335,7 @@ FIXTURE_TEARDOWN(storm)
 {
 }
 
-TEST_F(storm, allocation_in_a_signal_handler)
+TEST_F_TIMEOUT(storm, allocation_in_a_signal_handler, 240)
 {
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
 	struct itimerspec often = { { 0, 50000 }, { 0, 50000 } };
