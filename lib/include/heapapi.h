@@ -117,6 +117,9 @@ PRIVHEAP_API HANDLE WINAPI HeapCreate(DWORD options, SIZE_T initial, SIZE_T maxi
  * HeapDestroy - ends a heap: its blocks, live ones too, its pages, its addresses
  * @heap: not the process heap. No other thread may be using it, or memory in it
  *
+ * A heap's first block can have the address that is its handle: given that block, this ends the
+ * heap.
+ *
  * Return: TRUE; FALSE with last error 6 (no live heap: NULL, destroyed before, inherited over
  * fork; the process heap) or 31 (errno EPERM: a part is sealed by mseal(2); EDEADLK: in a signal
  * handler; the heap lives on).

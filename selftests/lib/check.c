@@ -219,6 +219,28 @@ TEST_F(check, resizing_in_place)
 	EXPECT_TRUE(HeapValidate(heap, 0, NULL));
 }
 
+/* The native calls find a freed block that was written, as HeapAlloc does. */
+TEST_F(check, native_allocation_finds_what_was_written)
+{
+	char *p, *q = NULL;
+	int i;
+
+	heap = HeapCreate(FULL, 0, 256 * KIB);
+	p = privheap_alloc(heap, 100);
+	ASSERT_NE(NULL, p);
+	privheap_free(heap, p);
+	flip(p + 50);
+	errno = 0;
+	for (i = 0; i < 4000; i++) {
+		q = privheap_alloc(heap, 100);
+		if (!q)
+			break;
+	}
+	EXPECT_EQ(NULL, q);
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_NE(NULL, privheap_alloc(heap, 100));
+}
+
 static sigjmp_buf escape;
 
 static void on_sigsegv(int number)
@@ -245,6 +267,22 @@ TEST_F(check, sigsegv_goes_to_who_handled_it_before)
 		ASSERT_TRUE(false);
 	}
 	EXPECT_TRUE(HeapValidate(heap, 0, NULL));
+}
+
+static void sends_sigsegv(void)
+{
+	signal(SIGSEGV, SIG_DFL);
+	heap = HeapCreate(FULL, 0, 0);
+	kill(getpid(), SIGSEGV);
+}
+
+TEST_F(check, sigsegv_that_was_sent_kills_as_ever)
+{
+	struct outcome out;
+
+	run_in_child(&out, sends_sigsegv);
+	EXPECT_TRUE(killed(&out, SIGSEGV));
+	EXPECT_STREQ("", out.text);
 }
 
 static void writes_far_past(void)

@@ -124,6 +124,23 @@ TEST(destroy_frees_live_blocks)
 	EXPECT_TRUE(HeapDestroy(heap));
 }
 
+/* What heapapi.h says of it: the heap ends; no other block is a handle. */
+TEST(first_block_at_the_address_of_the_handle)
+{
+	char *first = NULL, *other = NULL, *p;
+	HANDLE heap;
+
+	setenv("PRIVHEAP_CHECK", "off", 1);
+	heap = HeapCreate(0, 0, 64 * KIB);
+	while ((p = HeapAlloc(heap, 0, 1000)))
+		*(p == heap ? &first : &other) = p;
+	ASSERT_NE(NULL, other);
+	EXPECT_FALSE(HeapDestroy(other));
+	EXPECT_EQ(ERROR_INVALID_HANDLE, GetLastError());
+	EXPECT_TRUE(HeapDestroy(first));
+	EXPECT_FALSE(HeapDestroy(heap));
+}
+
 TEST(destroy_of_no_heap)
 {
 	HANDLE heap = HeapCreate(0, 0, 0);

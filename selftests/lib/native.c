@@ -71,6 +71,38 @@ TEST(backend_by_attribute)
 	EXPECT_EQ(0, privheap_destroy(heap));
 }
 
+/* Where there is no device, and the environment does not ask for it, it is the device all the same. */
+TEST(device_by_attribute)
+{
+	struct privheap_attr attr = PRIVHEAP_ATTR_INIT;
+	bool device = access("/dev/privheap", F_OK) == 0;
+	privheap_t *heap;
+
+	setenv("PRIVHEAP_BACKEND", "anon", 1);
+	attr.backend = PRIVHEAP_BACKEND_DEVICE;
+	errno = 0;
+	heap = privheap_create(&attr);
+	EXPECT_EQ(device, heap != NULL);
+	EXPECT_EQ(device ? 0 : ENOENT, errno);
+	if (heap)
+		EXPECT_EQ(0, privheap_destroy(heap));
+}
+
+/* A descriptor that the library keeps is none of those that programs close and open again. */
+TEST(standard_descriptors_stay_the_programs)
+{
+	privheap_t *heap;
+	int fd;
+
+	close(STDIN_FILENO);
+	heap = privheap_create(NULL);
+	fd = open("/dev/null", O_RDONLY);
+	EXPECT_EQ(STDIN_FILENO, fd);
+	ASSERT_NE(NULL, heap);
+	EXPECT_NE(NULL, privheap_alloc(heap, 100));
+	EXPECT_EQ(0, privheap_destroy(heap));
+}
+
 /* Of a block of 2 MiB, before it is touched. */
 static size_t resident_pages(bool populate)
 {

@@ -193,10 +193,16 @@ static void resizes_freed(void)
 	p = realloc(p, 10);
 }
 
+static void asks_the_size_of_no_block(void)
+{
+	malloc_usable_size((char *)malloc(100) + 16);
+}
+
 TEST(corruption_ends_the_program)
 {
 	void (*const bodies[])(void) = {
 		frees_twice, frees_stack, writes_past_the_end, resizes_freed,
+		asks_the_size_of_no_block,
 	};
 	char said[300];
 
@@ -309,6 +315,16 @@ TEST(signal_handlers_may_allocate)
 	memset(&each, 0, sizeof(each));
 	setitimer(ITIMER_REAL, &each, NULL);
 	EXPECT_EQ(0, wrong);
+}
+
+TEST(sizes_and_alignments_beyond_all_addresses)
+{
+	errno = 0;
+	EXPECT_EQ(NULL, memalign(SIZE_MAX / 2 + 2, 1));
+	EXPECT_EQ(EINVAL, errno);
+	errno = 0;
+	EXPECT_EQ(NULL, pvalloc(SIZE_MAX - 100));
+	EXPECT_EQ(ENOMEM, errno);
 }
 
 TEST_HARNESS_MAIN

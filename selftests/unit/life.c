@@ -351,7 +351,18 @@ static bool commits_no_more_than_a_step_beyond(size_t n, size_t total, size_t sl
 	return heap && heap_destroy(heap) == 0;
 }
 
-TEST(never_committed_more_than_a_step_beyond_need)
+FIXTURE(commit) {
+};
+
+FIXTURE_SETUP(commit)
+{
+}
+
+FIXTURE_TEARDOWN(commit)
+{
+}
+
+TEST_F_TIMEOUT(commit, never_more_than_a_step_beyond_need, 240)
 {
 	EXPECT_TRUE(commits_no_more_than_a_step_beyond(64, MIB(2), KIB(64)));
 	EXPECT_TRUE(commits_no_more_than_a_step_beyond(1024, MIB(8), KIB(64)));
