@@ -92,19 +92,19 @@ static bool block_enter_shard(struct heap *heap, struct shard *shard)
 	if (heap_exclusive(heap))
 		return true;
 	if (!lock_any_held())
-		lock_take(&shard->lock);
+		lock_spin_take(&shard->lock);
 	else if (!lock_try(&shard->lock))
 		return false;
 	if (likely(!heap->quiet))
 		return true;
-	lock_drop(&shard->lock);
+	lock_spin_drop(&shard->lock);
 	return false;
 }
 
 static void block_leave_shard(struct heap *heap, struct shard *shard)
 {
 	if (!heap_exclusive(heap))
-		lock_drop(&shard->lock);
+		lock_spin_drop(&shard->lock);
 }
 
 /* From the current group, if there is one with a free block. */

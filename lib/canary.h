@@ -34,14 +34,16 @@ static inline char *canary_at(const void *p, size_t size, size_t slack, uint64_t
 }
 
 /* On a block whose contents are undefined yet: the program's bytes may be overwritten. */
-CANARY_ACCESS static inline void canary_put_new(void *p, size_t size, size_t slack, const uint64_t pattern[2])
+CANARY_ACCESS
+static inline void canary_put_new(void *p, size_t size, size_t slack, const uint64_t pattern[2])
 {
 	size_t length = slack < 16 ? slack : 16;
 
 	memcpy((char *)p + size - slack + length - 16, pattern, 16);
 }
 
-CANARY_ACCESS static inline void canary_put(void *p, size_t size, size_t slack, const uint64_t pattern[2])
+CANARY_ACCESS
+static inline void canary_put(void *p, size_t size, size_t slack, const uint64_t pattern[2])
 {
 	uint64_t word[2], mask[2];
 	char *at = canary_at(p, size, slack, mask);

@@ -12,7 +12,7 @@
  * must still be so when its bytes are handed out again.
  *
  * Both give way where the heap would be full otherwise. A checked heap keeps its record in
- * heap->check, has no fast path (heap->fast_*), and does everything under its lock.
+ * heap->check, has no fast path (heap->gate is 0), and does everything under its lock.
  */
 #ifndef PRIVHEAP_CHECK_H
 #define PRIVHEAP_CHECK_H

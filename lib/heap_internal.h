@@ -100,13 +100,13 @@ struct heap {
 	char *base;
 	_Atomic uint32_t gate;	/* see owned.h */
 	uint32_t mode;
-	_Atomic size_t reach;	/* bytes that the page map can describe so far */
+	_Atomic size_t reach;	/* bytes that the page map can describe so far; 0: checked */
 	_Atomic(struct pagedir *) map;
 	size_t maximum;
 	size_t slab_limit;	/* larger blocks are runs of pages */
-	struct check *check;	/* of a checked heap: then no block has a fast path */
 	uint32_t flags;
 	uint32_t shard_count;
+	struct check *check;	/* of a checked heap: then nothing has a fast path */
 	uint32_t level_max;	/* the largest slab: 4 KiB << 2 * level */
 	_Atomic uint32_t stopped;	/* see stop.h */
 	_Atomic bool quiet;	/* stopped, and nobody is inside any more */

@@ -126,7 +126,7 @@ LPVOID alloc_slow(HANDLE handle, DWORD flags, SIZE_T bytes, void *caller)
 	int error;
 	void *p;
 
-	if (!heap) {
+	if (!likely(heap)) {
 		fail(ERROR_INVALID_HANDLE, EINVAL);
 		return NULL;
 	}
@@ -196,7 +196,6 @@ BOOL free_slow(HANDLE handle, DWORD flags, LPVOID block)
 BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
 {
 	struct heap *heap = fast_lookup(handle);
-
 
 	if (unlikely(!heap || flags))
 		return free_slow(handle, flags, block);

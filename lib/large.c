@@ -45,6 +45,7 @@ static void large_put(struct heap *heap, char *p, size_t bytes, size_t n, unsign
 
 	if (bytes == n)
 		return;
+	/* The page may have to be fetched: not under the lock. */
 	canary_put(p, bytes, bytes - n, heap->canary);
 	locked = heap_enter_call(heap, flags);
 	page = heap_page(heap, large_page(heap, p));

@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include "lock.h"
 
@@ -67,6 +69,28 @@ void lock_wait(struct lock *lock)
 	}
 	while (atomic_exchange_explicit(&lock->word, 2, memory_order_acquire) != 0)
 		syscall(SYS_futex, &lock->word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+	errno = error;
+}
+
+void lock_spin_wait(struct lock *lock)
+{
+	static const struct timespec little = { .tv_nsec = 20000 };
+	int error = errno;
+
+	for (int i = 1;; i++) {
+		uint32_t free = 0;
+
+		if (atomic_compare_exchange_weak_explicit(&lock->word, &free, 1,
+							  memory_order_acquire,
+							  memory_order_relaxed))
+			break;
+		if (i < SPINS)
+			cpu_relax();
+		else if (i < 2 * SPINS)
+			sched_yield();
+		else
+			nanosleep(&little, NULL);
+	}
 	errno = error;
 }
 

@@ -66,4 +66,28 @@ static inline void lock_drop(struct lock *lock)
 	lock_depth--;
 }
 
+/*
+ * The same for a few instructions that never sleep, inside a shard: dropping is a plain store, so
+ * nobody is woken. Who waits lets others run, and in the end sleeps a little.
+ */
+void lock_spin_wait(struct lock *lock);
+
+static inline void lock_spin_take(struct lock *lock)
+{
+	uint32_t free = 0;
+
+	lock_depth++;
+	atomic_signal_fence(memory_order_seq_cst);
+	if (!atomic_compare_exchange_strong_explicit(&lock->word, &free, 1, memory_order_acquire,
+						     memory_order_relaxed))
+		lock_spin_wait(lock);
+}
+
+static inline void lock_spin_drop(struct lock *lock)
+{
+	atomic_store_explicit(&lock->word, 0, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+	lock_depth--;
+}
+
 #endif

@@ -80,10 +80,9 @@ static struct pagedir *meta_directory(struct heap *heap, size_t n, int *error)
 		atomic_store_explicit(&dir->chunk[i], old && i < old->chunks ? old->chunk[i] :
 				      pagemap_none, memory_order_relaxed);
 	atomic_store_explicit(&heap->map, dir, memory_order_release);
-	reach = chunks << (CHUNK_SHIFT + PAGE_SHIFT);
-	if (!heap->check)
-		atomic_store_explicit(&heap->reach, reach < heap->maximum ? reach : heap->maximum,
-				      memory_order_release);
+	reach = heap->check ? 0 : chunks << (CHUNK_SHIFT + PAGE_SHIFT);
+	atomic_store_explicit(&heap->reach, reach < heap->maximum ? reach : heap->maximum,
+			      memory_order_release);
 	return dir;
 }
 

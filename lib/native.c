@@ -209,9 +209,9 @@ int privheap_free(privheap_t *handle, void *block)
 {
 	struct heap *heap = fast_lookup(handle);
 
-	if (unlikely(!heap))
-		return free_slow(handle, block);
-	return likely(fast_free(heap, block)) ? 0 : free_slow(heap_handle(heap), block);
+	if (likely(heap && fast_free(heap, block)))
+		return 0;
+	return free_slow(handle, block);
 }
 
 size_t privheap_usable_size(privheap_t *handle, const void *block)

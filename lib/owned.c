@@ -56,9 +56,10 @@ void owned_barrier(void)
 {
 	int saved = errno;
 
-	/* Fails only if not registered, and then no heap is owned. */
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0))
-		abort();
+	/* Fails only if not registered: in a child that has its parent's heap (malloc/fork.c). */
+	while (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0))
+		if (!owned_register())
+			abort();
 	errno = saved;
 }
 #else

@@ -43,8 +43,8 @@ void shard_quiesce(struct heap *heap, uint32_t i)
 		owned_barrier();
 		return;
 	}
-	lock_take(&shard->lock);
-	lock_drop(&shard->lock);
+	lock_spin_take(&shard->lock);
+	lock_spin_drop(&shard->lock);
 }
 
 bool shard_or(struct heap *heap, uint32_t i, _Atomic uint64_t *word, uint64_t bits)
@@ -54,10 +54,10 @@ bool shard_or(struct heap *heap, uint32_t i, _Atomic uint64_t *word, uint64_t bi
 	if (heap->mode == HEAP_OWNED && !shard_alone(heap))
 		return owned_or(i, word, bits);
 	if (heap->mode == HEAP_SHARED)
-		lock_take(&shard->lock);
+		lock_spin_take(&shard->lock);
 	atomic_store_explicit(word, *word | bits, memory_order_release);
 	if (heap->mode == HEAP_SHARED)
-		lock_drop(&shard->lock);
+		lock_spin_drop(&shard->lock);
 	return true;
 }
 
@@ -69,9 +69,9 @@ void *shard_take(struct heap *heap, uint32_t i, unsigned int class, size_t n)
 	if (heap->mode == HEAP_OWNED && !shard_alone(heap))
 		return owned_take(heap, class, n, &p) ? p : NULL;
 	if (heap->mode == HEAP_SHARED)
-		lock_take(&shard->lock);
+		lock_spin_take(&shard->lock);
 	p = group_take(shard_current(shard, class), class, n, heap->canary);
 	if (heap->mode == HEAP_SHARED)
-		lock_drop(&shard->lock);
+		lock_spin_drop(&shard->lock);
 	return p;
 }

@@ -187,14 +187,16 @@ static struct slab *slab_record(struct heap *heap, unsigned int class, unsigned 
 				int *error)
 {
 	struct slab *slab = slab_spare(&heap->classes[class], level);
-	uint32_t size = class_sizes[class], blocks, count;
+	uint32_t size = class_sizes[class], room, blocks, count;
 
 	if (slab)
 		return slab;
-	blocks = (uint32_t)(SLAB_LEVEL_BYTES(level) - check_margin(heap, size)) / size;
-	count = (blocks + 63) / 64;
+	room = (uint32_t)(SLAB_LEVEL_BYTES(level) - check_margin(heap, size));
+	blocks = room / size;
+	/* What is left at the end, too short for a block, has a bit, too. */
+	count = (blocks + (room % size ? 1 : 0) + 63) / 64;
 	slab = heap_meta_alloc(heap, sizeof(*slab) + count * sizeof(slab->groups[0]) +
-			       blocks * sizeof(slab->slack[0]), error);
+			       (blocks + 1) * sizeof(slab->slack[0]), error);
 	if (!slab)
 		return NULL;
 	slab_set_owner(slab, SLAB_NOBODY);
@@ -208,8 +210,7 @@ static struct slab *slab_record(struct heap *heap, unsigned int class, unsigned 
 
 		group->slack = slab->slack + (size_t)i * 64;
 		group->size = size;
-		group->mask = i + 1 < count || blocks % 64 == 0 ? ~0ULL :
-			      (1ULL << blocks % 64) - 1;
+		group->mask = blocks >= (i + 1) * 64 ? ~0ULL : (1ULL << blocks % 64) - 1;
 	}
 	slab->wake = (uint16_t)(blocks < 32 ? 1 : blocks / 16);
 	slab->class = (uint8_t)class;
@@ -220,8 +221,8 @@ static struct slab *slab_record(struct heap *heap, unsigned int class, unsigned 
 struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, unsigned int level,
 		       enum run_commit commit, int *error)
 {
-	size_t pages = (size_t)1 << 2 * level, fresh, at;
 	size_t margin = check_margin(heap, class_sizes[class]);
+	size_t pages = (size_t)1 << 2 * level, fresh, at;
 	struct slab *slab;
 	char *base;
 
@@ -248,6 +249,8 @@ struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, un
 		atomic_store_explicit(&group->remote, ~group->mask, memory_order_relaxed);
 		atomic_store_explicit(&group->avail, group->mask, memory_order_release);
 	}
+	if (unlikely(heap->check))
+		check_slab_made(heap, slab);
 	slab_set_owner(slab, shard);
 	for (size_t i = 0; i < pages; i++)
 		page_set_slab(heap_page(heap, at + i), slab);

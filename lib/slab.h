@@ -14,7 +14,7 @@
  * would else wait each time for its own store to the one word to come back.
  *
  * Bits beyond the last block are always set in remote, so that the end of a slab, too short for
- * a block, cannot be freed. A slab belongs to a shard. avail and freed are written by one at a time who is inside the shard
+ * a block, cannot be freed; there is a slack for it that nobody uses. A slab belongs to a shard. avail and freed are written by one at a time who is inside the shard
  * (shard.h says how one gets inside), remote by anyone by an atomic operation. The owner folds it:
  * first the bits are set in avail, then cleared in remote, so a free block is told as free at any
  * moment, and is given out only when it is in one place. Folding is done under the heap's lock.
@@ -35,11 +35,10 @@
 #define SLAB_LEVEL_BYTES(level)	(PAGE_BYTES << 2 * (level))	/* 4, 16, 64 KiB */
 #define SLAB_LEVELS		3
 #define SLAB_NOBODY		UINT32_MAX	/* as owner */
+#define SLAB_HELD		UINT16_MAX	/* as slack: freed, and kept from reuse (check.c) */
 
 static_assert(SLAB_LEVEL_BYTES(SLAB_LEVELS - 1) <= 1 << 16, "reciprocals are exact to 2^16");
 static_assert(SLAB_LEVEL_BYTES(SLAB_LEVELS - 1) / 2 == CLASS_MAX, "every class has a slab");
-
-#define SLAB_HELD	UINT16_MAX	/* as slack: the block was freed, and is kept from reuse */
 
 static inline char *slab_base(const struct slab *slab)
 {

@@ -36,8 +36,8 @@ static void heap_empty_shards(struct heap *heap)
 
 		if (shard == &shard_none)
 			continue;
-		lock_take(&shard->lock);
-		lock_drop(&shard->lock);
+		lock_spin_take(&shard->lock);
+		lock_spin_drop(&shard->lock);
 	}
 }
 

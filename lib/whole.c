@@ -154,7 +154,8 @@ size_t heap_compact(struct heap *heap)
 	enum heap_fault fault;
 
 	heap_pass(heap);
-	if (!heap_enter_safely(heap))
+	/* Sweeping gets inside shards, where an interrupted operation may be. */
+	if (heap_would_hang(heap) || !heap_enter_call(heap, 0))
 		return 0;
 	slab_sweep(heap);
 	look.largest = run_longest(heap) << PAGE_SHIFT;

@@ -2,10 +2,10 @@
 /*
  * What a fork does to the heap (see malloc.h).
  *
- *	prepare		heap lock taken, heap hushed, side lock taken: no other thread is in the middle
- *	fork		of anything that takes more than one instruction to be done
- *	parent, child	dropped; in the child the shards' locks are free, whoever was about to see
- *			in the parent that the heap is hushed
+ *	prepare		heap lock taken, shards left by everybody, side lock taken: no other thread is
+ *	fork		in the middle of anything
+ *	parent, child	dropped, shards open; in the child their locks are free, whoever was about to
+ *			see in the parent that the heap is hushed
  *
  * Our handlers are registered at the first allocation, so others' prepare handlers have run before
  * ours and their other handlers run after: they find a heap that works. Those of a library that

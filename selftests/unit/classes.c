@@ -49,6 +49,18 @@ TEST(reciprocals_divide_exactly)
 	}
 }
 
+/* As lib/fast.h asks it: the product's low half is less than the reciprocal for multiples only. */
+TEST(remainders_are_told_by_the_low_half)
+{
+	for (unsigned int class = 0; class < CLASSES; class++) {
+		for (uint64_t offset = 0; offset < SLAB_MAX; offset++) {
+			uint32_t low = (uint32_t)(offset * class_reciprocals[class]);
+
+			ASSERT_EQ(offset % class_sizes[class] == 0, low < class_reciprocals[class]);
+		}
+	}
+}
+
 TEST(every_power_of_two_is_a_class)
 {
 	for (size_t n = 16; n <= CLASS_MAX; n *= 2) {

@@ -157,6 +157,7 @@ static inline bool model_realloc(struct model *model, struct model_slot *slot)
 }
 
 /* Past the end there is a canary, where the block's size leaves room for one. */
+__attribute__((no_sanitize("address")))
 static inline bool model_overrun(struct model *model, struct model_slot *slot)
 {
 	unsigned char *past = slot->p + slot->n, was = *past;

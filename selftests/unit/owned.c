@@ -12,6 +12,7 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+#include "fast.h"
 #include "shard.h"
 #include "stop.h"
 
@@ -174,6 +175,39 @@ TEST(large_heaps_are_owned_where_they_can_be)
 	ASSERT_NE(NULL, heap);
 	EXPECT_EQ(possible ? HEAP_OWNED : HEAP_SHARED, heap->mode);
 	EXPECT_EQ(possible, heap->gate != 0);
+	EXPECT_EQ(0, heap_destroy(heap));
+}
+
+/* Exhaustive: of all addresses of a heap, exactly the blocks' are accepted, and once. */
+TEST(fast_free_takes_blocks_only)
+{
+	struct heap *heap = unit_heap(0, MIB(64), 0);
+	char *handle = heap_handle(heap);
+	size_t live = 0, taken = 0, quickly = 0, size;
+
+	ASSERT_NE(NULL, heap);
+	for (size_t n = 0; n < 30000; n += n < 1100 ? 13 : 509) {
+		for (int k = 0; k < (n < 1100 ? 70 : 3); k++) {
+			ASSERT_NE(NULL, unit_alloc(heap, n));
+			live++;
+		}
+	}
+	/* From the end, so that what is taken before does not matter. */
+	for (size_t at = unit_stats(heap).committed; at--;) {
+		bool block = heap_size(heap, handle + at, &size) == HEAP_OK;
+		bool fast = fast_free(heap, handle + at);
+
+		ASSERT_TRUE(block || !fast) TH_LOG("offset %zu", at);
+		ASSERT_TRUE(!block || fast || heap_free(heap, handle + at) == HEAP_OK);
+		ASSERT_FALSE(fast_free(heap, handle + at));
+		taken += block;
+		quickly += fast;
+	}
+	/* Not in full slabs, nor where another CPU's threads have to. */
+	EXPECT_EQ(heap->mode == HEAP_OWNED, quickly > 0);
+	EXPECT_EQ(live, taken);
+	EXPECT_EQ(0, unit_stats(heap).blocks);
+	EXPECT_TRUE(unit_sound(heap));
 	EXPECT_EQ(0, heap_destroy(heap));
 }
 
