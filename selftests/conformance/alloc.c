@@ -125,7 +125,7 @@ static void on_no_heap(void)
 		    "alloc.heap.null.exceptions");
 }
 
-void check_alloc(void)
+void checks_of_alloc(void)
 {
 	HANDLE heap = make_heap(0, 0, 0);
 	void *p;

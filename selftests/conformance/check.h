@@ -61,20 +61,20 @@ int marked(const void *p, size_t n, unsigned int seed);
 HANDLE make_heap(DWORD options, SIZE_T initial, SIZE_T maximum);	/* or aborts */
 
 /* The subjects, one file each, in the order they run. */
-void check_types(void);
-void check_create(void);
-void check_destroy(void);
-void check_alloc(void);
-void check_realloc(void);
-void check_free(void);
-void check_size(void);
-void check_limits(void);
-void check_lock(void);
-void check_walk(void);
-void check_inform(void);
+void checks_of_types(void);
+void checks_of_create(void);
+void checks_of_destroy(void);
+void checks_of_alloc(void);
+void checks_of_realloc(void);
+void checks_of_free(void);
+void checks_of_size(void);
+void checks_of_limits(void);
+void checks_of_lock(void);
+void checks_of_walk(void);
+void checks_of_inform(void);
 void check_process_heaps(void);
-void check_raise(void);
-void check_vectored(void);
-void check_corrupt(void);
+void checks_of_raise(void);
+void checks_of_vectored(void);
+void checks_of_corrupt(void);
 
 #endif

@@ -14,7 +14,7 @@ static void refused(HANDLE heap, void *p, const char *name)
 		    "corrupt.realloc.%s", name);
 }
 
-void check_corrupt(void)
+void checks_of_corrupt(void)
 {
 	HANDLE heap = make_heap(0, 0, 0), other = make_heap(0, 0, 0);
 	char *p = HeapAlloc(heap, HEAP_ZERO_MEMORY, 1000), *freed = HeapAlloc(heap, 0, 1000);

@@ -130,7 +130,7 @@ static void executes(void)
 	HeapDestroy(heap);
 }
 
-void check_create(void)
+void checks_of_create(void)
 {
 	HANDLE heap;
 
@@ -176,7 +176,7 @@ static void destroys_no_heap(void)
 	HeapDestroy(heap);
 }
 
-void check_destroy(void)
+void checks_of_destroy(void)
 {
 	HANDLE heap = make_heap(0, 0, 0), process = GetProcessHeap();
 	void *p;

@@ -2,7 +2,7 @@
 /* HeapFree, HeapSize and HeapValidate, of what they can be given. */
 #include "check.h"
 
-void check_free(void)
+void checks_of_free(void)
 {
 	HANDLE heap = make_heap(0, 0, 0), gone = make_heap(0, 0, 0);
 	void *p = HeapAlloc(heap, 0, 10);
@@ -62,7 +62,7 @@ static void of_no_block(HANDLE heap)
 	HeapDestroy(other);
 }
 
-void check_size(void)
+void checks_of_size(void)
 {
 	HANDLE heap = make_heap(0, 0, 0), gone = make_heap(0, 0, 0);
 	void *p = HeapAlloc(heap, 0, 77);

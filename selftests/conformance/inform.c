@@ -145,7 +145,7 @@ static void compact(void)
 	HeapDestroy(heap);
 }
 
-void check_inform(void)
+void checks_of_inform(void)
 {
 	low_fragmentation();
 	wrong_queries();

@@ -71,7 +71,7 @@ static void exceptions_of_the_heap(void)
 	HeapDestroy(heap);
 }
 
-void check_limits(void)
+void checks_of_limits(void)
 {
 	HANDLE heap = make_heap(0, A, A);
 	unsigned int i, missing = 0;

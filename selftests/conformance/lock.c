@@ -117,7 +117,7 @@ static void on_no_heap(void)
 	CHECK_ERROR(HeapUnlock(gone), FALSE, ERROR_INVALID_HANDLE, "unlock.heap.gone");
 }
 
-void check_lock(void)
+void checks_of_lock(void)
 {
 	HANDLE heap = make_heap(0, 0, 0);
 	size_t i;

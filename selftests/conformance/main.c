@@ -85,21 +85,21 @@ int main(void)
 {
 	port_begin();
 	printf("TAP version 13\n");
-	check_types();
-	check_create();
-	check_destroy();
-	check_alloc();
-	check_realloc();
-	check_free();
-	check_size();
-	check_limits();
-	check_lock();
-	check_walk();
-	check_inform();
+	checks_of_types();
+	checks_of_create();
+	checks_of_destroy();
+	checks_of_alloc();
+	checks_of_realloc();
+	checks_of_free();
+	checks_of_size();
+	checks_of_limits();
+	checks_of_lock();
+	checks_of_walk();
+	checks_of_inform();
 	check_process_heaps();
-	check_raise();
-	check_vectored();
-	check_corrupt();
+	checks_of_raise();
+	checks_of_vectored();
+	checks_of_corrupt();
 	printf("1..%u\n", number);
 	return failed != 0;
 }

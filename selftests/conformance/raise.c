@@ -315,7 +315,7 @@ static void many(void)
 	check(HeapValidate(fixed, 0, NULL), TRUE, "raise.many.valid");
 }
 
-void check_raise(void)
+void checks_of_raise(void)
 {
 	fixed = make_heap(0, 0, MIB);
 	what_an_alloc_raises();

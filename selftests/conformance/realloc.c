@@ -139,7 +139,7 @@ static void of_null(HANDLE heap)
 	HeapFree(heap, 0, p);
 }
 
-void check_realloc(void)
+void checks_of_realloc(void)
 {
 	HANDLE heap = make_heap(0, 0, 0);
 	void *p;

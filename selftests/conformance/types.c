@@ -144,7 +144,7 @@ static void codes(void)
 	VALUE(EXCEPTION_MAXIMUM_PARAMETERS, 15);
 }
 
-void check_types(void)
+void checks_of_types(void)
 {
 	sizes();
 	layouts();

@@ -41,7 +41,7 @@ static unsigned int raise_and_look(void)
 	return trail;
 }
 
-void check_vectored(void)
+void checks_of_vectored(void)
 {
 	HANDLE heap = make_heap(0, 0, MIB);
 	PVOID one, two;

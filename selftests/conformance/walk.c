@@ -226,7 +226,7 @@ static void from_nowhere(void)
 	HeapDestroy(heap);
 }
 
-void check_walk(void)
+void checks_of_walk(void)
 {
 	of_a_fresh_heap("growable", 0, 0);
 	of_a_fresh_heap("fixed", 0, 4 * MIB);
