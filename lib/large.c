@@ -109,10 +109,7 @@ void *large_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags,
 	size_t pages = large_pages(n), fresh, at;
 	char *p;
 
-	if (!heap_enter_call(heap, flags)) {
-		*error = -ENOMEM;
-		return NULL;
-	}
+	heap_enter_call(heap, flags);
 	at = large_take(heap, pages, align > PAGE_BYTES ? align >> PAGE_SHIFT : 1, &fresh, error);
 	heap_leave(heap);
 	if (at == RUN_NONE)

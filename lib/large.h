@@ -14,7 +14,10 @@
 
 #include "heap_internal.h"
 
-/* Takes the lock itself, as all here unless it says locked. NULL and *error = -ENOMEM, -EDQUOT. */
+/*
+ * Takes the lock itself, as all here unless it says locked. NULL and *error = -ENOMEM, -EDQUOT.
+ * Not where heap_would_hang().
+ */
 void *large_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error);
 /* p is inside the range and in no slab, here and below. */
 enum heap_fault large_free(struct heap *heap, void *p, unsigned int flags);

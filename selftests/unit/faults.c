@@ -147,7 +147,7 @@ __attribute__((no_sanitize("address"), noinline)) static void flip(char *p, char
 	*p ^= bits;
 }
 
-TEST_F(every_size, overrun)
+TEST_F_TIMEOUT(every_size, overrun, 240)
 {
 	const void *bad;
 	size_t ignored;
