@@ -185,8 +185,8 @@ BOOL free_slow(HANDLE handle, DWORD flags, LPVOID block)
 	heap = heap_lookup(handle);
 	if (!heap)
 		return fail(ERROR_INVALID_HANDLE, EINVAL);
-	fault = !(flags & HEAP_NO_SERIALIZE) ? heap_free(heap, block)
-						     : heap_free_unserialised(heap, block);
+	fault = flags & HEAP_NO_SERIALIZE ? heap_free_unserialised(heap, block)
+					  : heap_free(heap, block);
 	if (fault == HEAP_OK)
 		return TRUE;
 	corruption_found("HeapFree", heap, block, fault);
