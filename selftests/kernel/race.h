@@ -9,7 +9,7 @@
  *	--- all meet ---
  *	check, check, ...	racer 0 alone; then nothing may be left on the process's account
  *
- * ROUNDS (5000) and SEED in the environment. ROUNDS is for a case: the races of one number, as
+ * ROUNDS (2500) and SEED in the environment. ROUNDS is for a case: the races of one number, as
  * root and as nobody, share it. Printed are the seed, how many rounds there were, and how many of
  * them began with all racers there. A round's random numbers depend on the seed, the round and the
  * racer only; how the threads then meet is up to the machine.
@@ -226,7 +226,7 @@ static inline void *race_rounds(void *arg)
 
 static inline unsigned long all_rounds(void)
 {
-	return setting("ROUNDS", 5000);
+	return setting("ROUNDS", 2500);
 }
 
 /* Of a case that consists of so many races, each run by both users. */
