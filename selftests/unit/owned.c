@@ -184,8 +184,13 @@ TEST(fast_free_takes_blocks_only)
 	struct heap *heap = unit_heap(0, MIB(64), 0);
 	char *handle = heap_handle(heap);
 	size_t live = 0, taken = 0, quickly = 0, size;
+	cpu_set_t here;
 
 	ASSERT_NE(NULL, heap);
+	/* Blocks of another CPU are not freed quickly. */
+	CPU_ZERO(&here);
+	CPU_SET(sched_getcpu(), &here);
+	ASSERT_EQ(0, sched_setaffinity(0, sizeof(here), &here));
 	for (size_t n = 0; n < 30000; n += n < 1100 ? 13 : 509) {
 		for (int k = 0; k < (n < 1100 ? 70 : 3); k++) {
 			ASSERT_NE(NULL, unit_alloc(heap, n));
