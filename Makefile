@@ -92,7 +92,7 @@ conformance: packages-conformance packages-test
 kunit lint: packages-test
 	@$(MAKE) -C selftests $@
 
-##vmtest	one guest's tests; KERNEL=6.1 or 6.12 or 7.3, or LANE=debug; knows ROUNDS, SEED
+##vmtest	one guest's tests; KERNEL=6.1 or 6.12 or 7.3, or LANE=debug; knows ROUNDS, SEED, CROWD_SECONDS
 vmtest: packages-test
 	@$(MAKE) -C selftests vm-$(or $(LANE),$(KERNEL),6.1)
 
