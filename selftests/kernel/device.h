@@ -218,10 +218,7 @@ static inline bool is_filled(uint64_t address, size_t n, unsigned char byte)
 {
 	const unsigned char *p = (const unsigned char *)address;
 
-	for (size_t i = 0; i < n; i++)
-		if (p[i] != byte)
-			return false;
-	return true;
+	return *p == byte && memcmp(p, p + 1, n - 1) == 0;
 }
 
 /* A descriptor, and one heap of 16 MiB with 64 KiB initial. */

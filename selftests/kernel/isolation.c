@@ -370,15 +370,26 @@ TEST(A11_exec_with_the_descriptor_closed)
 	EXPECT_EQ(0, in_child(exec_closing, NULL));
 }
 
-static int paint(void *unused)
+/* All of it, or as far as a limit lets it come, after being refused the whole at once. */
+static int paint(void *refused)
 {
 	int dev = device_open();
 	struct privheap_create heap;
+	size_t bytes = 64 * MIB;
 
-	if (heap_create(dev, 0, 16 * MIB, 0, &heap))
-		return 1;
-	memset((void *)heap.base, 0xee, 16 * MIB);
-	return 0;
+	if (*(bool *)refused) {
+		bytes -= 5 * MIB;
+		if (limit_self(dev, bytes))
+			return 1;
+		if (heap_create(dev, 64 * MIB, 64 * MIB, 0, &heap) != EDQUOT)
+			return 2;
+	}
+	if (heap_create(dev, 0, 64 * MIB, 0, &heap))
+		return 3;
+	if (*(bool *)refused && heap_commit(dev, heap.heap, 64 * MIB, 0) != EDQUOT)
+		return 4;
+	memset((void *)heap.base, 0xee, bytes);
+	return is_filled(heap.base, bytes, 0xee) ? 0 : 5;
 }
 
 static int find_no_paint(void *unused)
@@ -388,15 +399,18 @@ static int find_no_paint(void *unused)
 
 	if (!getuid() && setresuid(NOBODY - 1, NOBODY - 1, NOBODY - 1))
 		return 1;
-	if (heap_create(dev, 8 * MIB, 16 * MIB, 0, &heap))
+	if (heap_create(dev, 32 * MIB, 64 * MIB, 0, &heap))
 		return 2;
-	return is_filled(heap.base, 16 * MIB, 0) ? 0 : 3;
+	return is_filled(heap.base, 64 * MIB, 0) ? 0 : 3;
 }
 
-TEST(A12_fresh_memory_is_zero)
+/* By both users and on both stock kernels 100 rounds together. */
+TEST_F_TIMEOUT(heap, A12_fresh_memory_is_zero, 600)
 {
-	for (int round = 0; round < 20; round++) {
-		ASSERT_EQ(0, in_child(paint, NULL));
+	for (unsigned long round = 0; round < setting("ROUNDS", 2500) / 100; round++) {
+		bool refused = round % 2;
+
+		ASSERT_EQ(0, in_child(paint, &refused));
 		ASSERT_EQ(0, in_child(find_no_paint, NULL));
 	}
 }
