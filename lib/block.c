@@ -125,12 +125,16 @@ static void *block_alloc_current(struct heap *heap, unsigned int class, size_t n
 
 void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error)
 {
+	unsigned int class;
 	void *p;
 
 	if (!(flags & HEAP_F_NO_SERIALIZE))
 		heap_pass(heap);
 	if (likely(n <= heap->slab_limit && align <= 16 && !heap->check)) {
-		p = block_alloc_current(heap, class_of(n), n);
+		class = class_of(n);
+		p = block_alloc_current(heap, class, n);
+		if (!p && shard_advance(heap, class))
+			p = block_alloc_current(heap, class, n);
 		if (likely(p)) {
 			if (flags & HEAP_F_ZERO)
 				memset(p, 0, n);
@@ -198,8 +202,8 @@ static enum heap_fault block_free_small(struct heap *heap, struct slab *slab, vo
 	if (slack && unlikely(!canary_intact(p, slab->size, slack, heap->canary)))
 		return HEAP_OVERRUN;
 	fault = block_give(heap, slab, i, flags);
-	if (fault == HEAP_OK && unlikely(atomic_load(&slab->full)))
-		slab_freed_in_full(heap, slab);
+	if (fault == HEAP_OK && unlikely(atomic_load(&slab->watched)))
+		slab_freed_in_watched(heap, slab);
 	return fault;
 }
 

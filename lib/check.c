@@ -78,8 +78,8 @@ static void spot_give(const struct spot *spot)
 
 static void spot_given(struct heap *heap, const struct spot *spot)
 {
-	if (atomic_load(&spot->slab->full))
-		slab_freed_in_full(heap, spot->slab);
+	if (atomic_load(&spot->slab->watched))
+		slab_freed_in_watched(heap, spot->slab);
 }
 
 static char *alloc_small(struct heap *heap, unsigned int class, size_t n, size_t align,

@@ -42,28 +42,29 @@ struct group {
 	_Atomic uint16_t *slack;	/* of its first block */
 	size_t size;			/* of a block */
 	uint64_t mask;			/* bits that stand for blocks */
+	struct group *next;		/* of the slab; the first after the last */
 };
 
 struct slab {
 	_Atomic(char *) base;
 	_Atomic uint16_t *slack;	/* of all blocks: class size - requested */
 	uint64_t reciprocal;
-	_Atomic uint32_t local;		/* the owner, unless full: who may free from inside */
+	_Atomic uint32_t local;		/* the owner, unless watched: who may free from inside */
 	_Atomic uint32_t owner;		/* the shard, or SLAB_NOBODY */
 	uint32_t size;			/* of a block */
 	uint32_t bytes;			/* blocks * size */
-	_Atomic uint16_t full;		/* 0, or on the full list: 1 + blocks freed since */
-	uint16_t wake;			/* so many freed: no longer full */
+	_Atomic uint16_t watched;	/* full, and who frees a block has to say so */
+	uint16_t worth;			/* so many free blocks are worth to be looked for */
 	uint16_t count;			/* of groups */
 	uint8_t class;
 	uint8_t level;
-	struct slab *next, *previous;	/* partial, full or spare list, under the lock */
+	struct slab *next, *previous;	/* in a ring, or among the spare; under the lock */
 	alignas(64) struct group groups[];
 };
 
 struct shard {
 	_Atomic(struct group *) current[CLASSES];	/* &group_none: none */
-	struct slab *partial[CLASSES];	/* its slabs with free blocks, none current; heap's lock */
+	struct slab *ring[CLASSES];	/* its slabs, but the current one; under the heap's lock */
 	struct lock lock;		/* of a shared heap: who holds it is inside */
 };
 
@@ -86,10 +87,10 @@ struct runs {
 };
 
 struct class_state {
-	struct slab *full;	/* slabs with no free block when last looked at */
+	struct slab *watched;	/* ring of those without a free block, while space is short */
 	struct slab *spare;	/* records without pages, for slabs of this class only */
 	uint32_t slabs;
-	_Atomic uint32_t eager;	/* space was short: full slabs come back at the first free */
+	bool eager;		/* space is short: full slabs are watched, no free block missed */
 };
 
 struct heap {

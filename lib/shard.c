@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Getting inside a shard with the heap's lock held, and waiting for others to leave it. */
+/*
+ * Getting inside a shard with the heap's lock held, waiting for others to leave it, and the next
+ * group without the lock.
+ */
 #include "shard.h"
 
 struct group group_none;
@@ -25,6 +28,19 @@ struct shard *shard_make(struct heap *heap, uint32_t *i, int *error)
 		if (shard_made(heap, *i))
 			return shard_at(heap, *i);
 	return NULL;
+}
+
+bool shard_advance(struct heap *heap, unsigned int class)
+{
+	struct shard *shard = shard_at(heap, shard_here(heap));
+	struct group *group = shard_current(shard, class), *next = group->next;
+
+	if (group == &group_none)
+		return false;
+	while (next != group && !(atomic_load(&next->avail) | atomic_load(&next->freed)))
+		next = next->next;
+	return next != group &&
+	       atomic_compare_exchange_strong(&shard->current[class], &group, next);
 }
 
 /* Nobody else is inside any shard while the heap's lock is held. */

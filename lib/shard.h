@@ -71,6 +71,13 @@ static inline struct group *shard_current(struct shard *shard, unsigned int clas
 	return atomic_load_explicit(&shard->current[class], memory_order_acquire);
 }
 
+/*
+ * The current group has nothing left: makes the next one of its slab current that has. False: there
+ * is none, or others were faster; then with the lock. Whose slab it is does not change, and groups
+ * never go away, so at any moment this either finds the group replaced, or replaces it.
+ */
+bool shard_advance(struct heap *heap, unsigned int class);
+
 /* From here on: with the heap's lock held. */
 
 /* The shard, made if need be; another one, and *i says which, if there is no memory for it. */

@@ -2,36 +2,38 @@
 /*
  * Where slabs are. A slab with pages is in exactly one of three places:
  *
- *     ┌─── current of its shard ───┐   found full     ┌── full list of its class ──┐
- *     │ threads allocate from one  │ ───────────────▶ │   no block is free, or few │
- *     │ group of it                │                  └─────────────┬──────────────┘
- *     └────────────────────────────┘                                │ 1/16 was freed
- *                ▲   wanted again                                   │
- *                └──────── partial list of its shard and class ◀────┘
+ *     ┌─── current of its shard ───┐  no block is free   ┌── ring of its shard and class ──┐
+ *     │ threads allocate from one  │ ──────────────────▶ │   all others, with free blocks  │
+ *     │ group of it                │ ◀────────────────── │   or without                    │
+ *     └─────────────┬──────────────┘  1/16 of it is free └────────────────▲────────────────┘
+ *                   │ no block is free, and space is short                │ a block was freed
+ *                   └────────────────▶ watched ring of its class ─────────┘
  *
  * Only the holder of the heap's lock moves one; taking and giving blocks needs no lock anywhere.
- * A slab waits for some frees on the full list, so that the lock is taken once for all of them.
- * When space runs short, slab_reveal() makes it known at the first one.
+ * Nobody counts what is freed in a ring: who needs a block looks at the next few slabs there, the
+ * hand of a clock, and takes one if enough blocks are free to be worth the lock.
  *
- * A full slab and its freers must not miss each other. The one that retires it does
- *     local = nobody;  full = 1;  waits until who was inside has left;  looks at the bits,
+ * When space runs short no free block may be missed. slab_reveal() then has the full slabs of a
+ * class watched, and slab_retire() those that become full: who frees a block in a watched slab
+ * puts it back. The two must not miss each other. Who has a slab watched does
+ *     local = nobody;  watched = 1;  waits until who was inside has left;  looks at the bits,
  * the one that frees from inside the shard does
  *     looks at local;  sets a bit,
  * and from outside
- *     sets a bit;  then looks at full.
- * Who frees from inside is seen by the retirer, or finds that it has to do it from outside. There
- * the bit and full are set by atomic operations, so at least one sees what the other did. The
- * retirer has not to wait if it is on the shard's CPU itself: nobody else is in a sequence there.
- * So either the slab is not retired after all, or the free is counted in .full, and with the
- * count the slab comes back.
- * .full is only counted up from above 0: 0 is left for 1, and reached, under the lock alone. The
- * same argument, with .eager for .full, holds for slab_reveal().
+ *     sets a bit;  then looks at watched.
+ * Who frees from inside is seen by the first, or finds that it has to do it from outside. There
+ * the bit and watched are set by atomic operations, so at least one sees what the other did. There
+ * is nobody to wait for on the shard's own CPU: nobody else is in a sequence there.
  */
 #include <errno.h>
 #include "check.h"
 #include "run.h"
 #include "shard.h"
 #include "slab.h"
+
+#define LOOK_GROUPS	64	/* of slabs that are not worth it, before a look ends */
+#define BRING_TIMES	4	/* a quarter of a slab has to be free */
+#define BRING_MOST	2	/* slabs for one wait */
 
 static struct class_state *slab_state(struct heap *heap, const struct slab *slab)
 {
@@ -44,28 +46,38 @@ static void slab_set_owner(struct slab *slab, uint32_t shard)
 	atomic_store(&slab->local, shard);
 }
 
-static struct slab **slab_partial(struct heap *heap, const struct slab *slab)
+static struct slab **slab_ring(struct heap *heap, const struct slab *slab)
 {
-	return &shard_at(heap, slab->owner)->partial[slab->class];
+	return &shard_at(heap, slab->owner)->ring[slab->class];
 }
 
-void slab_push(struct slab **list, struct slab *slab)
+/* As the last. */
+static void ring_add(struct slab **ring, struct slab *slab)
 {
-	slab->previous = NULL;
-	slab->next = *list;
-	if (*list)
-		(*list)->previous = slab;
-	*list = slab;
+	struct slab *first = *ring;
+
+	if (!first) {
+		*ring = slab->next = slab->previous = slab;
+		return;
+	}
+	slab->next = first;
+	slab->previous = first->previous;
+	slab->previous->next = slab;
+	first->previous = slab;
 }
 
-void slab_unlink(struct slab **list, struct slab *slab)
+static void ring_add_first(struct slab **ring, struct slab *slab)
 {
-	if (slab->previous)
-		slab->previous->next = slab->next;
-	else
-		*list = slab->next;
-	if (slab->next)
-		slab->next->previous = slab->previous;
+	ring_add(ring, slab);
+	*ring = slab;
+}
+
+static void ring_remove(struct slab **ring, struct slab *slab)
+{
+	slab->previous->next = slab->next;
+	slab->next->previous = slab->previous;
+	if (*ring == slab)
+		*ring = slab->next != slab ? slab->next : NULL;
 }
 
 bool slab_any_free(const struct slab *slab)
@@ -74,6 +86,43 @@ bool slab_any_free(const struct slab *slab)
 		if (group_free(&slab->groups[i]))
 			return true;
 	return false;
+}
+
+/* So many free at least? */
+static bool slab_is_worth(const struct slab *slab, unsigned int blocks)
+{
+	unsigned int found = 0;
+
+	for (unsigned int i = 0; i < slab->count && found < blocks; i++)
+		found += (unsigned int)__builtin_popcountll(group_free(&slab->groups[i]));
+	return found >= blocks;
+}
+
+struct slab_look slab_look(struct heap *heap, struct shard *shard, unsigned int class,
+			   unsigned int times)
+{
+	return (struct slab_look){
+		.ring = &shard->ring[class],
+		.eager = heap->classes[class].eager,
+		.times = times,
+		.groups = LOOK_GROUPS / times,
+	};
+}
+
+struct slab *slab_look_next(struct slab_look *look)
+{
+	struct slab *slab;
+
+	while ((slab = *look->ring) && slab != look->first && (look->eager || look->groups)) {
+		if (slab_is_worth(slab, look->eager ? 1 : look->times * slab->worth)) {
+			ring_remove(look->ring, slab);
+			return slab;
+		}
+		look->groups -= look->groups < slab->count ? look->groups : slab->count;
+		look->first = look->first ? look->first : slab;
+		*look->ring = slab->next;
+	}
+	return NULL;
 }
 
 /* Moves what others freed to where it is given out, unless this thread is on another CPU. */
@@ -92,82 +141,98 @@ static void group_fold(struct heap *heap, uint32_t shard, struct group *group)
 
 struct group *slab_usable(struct heap *heap, struct slab *slab)
 {
-	for (unsigned int i = 0; i < slab->count; i++) {
+	struct group *usable = NULL;
+
+	/* All of them: the others come after this one without the lock, see shard_advance(). */
+	for (unsigned int i = slab->count; i-- > 0;) {
 		struct group *group = &slab->groups[i];
 
-		if (!group_free(group))
-			continue;
 		group_fold(heap, slab->owner, group);
 		if (atomic_load(&group->avail) || atomic_load(&group->freed))
-			return group;
+			usable = group;
 	}
-	return NULL;
+	return usable;
 }
 
-/* Nobody is in the slab's shard who came before .full was set, or .eager. */
-static void slab_settle(struct heap *heap, const struct slab *slab)
+static void slab_watch(struct slab *slab)
 {
-	if (heap->mode == HEAP_SHARED ||
-	    (heap->mode == HEAP_OWNED && owned_cpu() != slab->owner))
-		shard_quiesce(heap, slab->owner);
+	atomic_store(&slab->local, SLAB_NOBODY);
+	atomic_exchange(&slab->watched, 1);
+}
+
+static void slab_unwatch(struct slab *slab)
+{
+	atomic_store(&slab->watched, 0);
+	atomic_store(&slab->local, slab->owner);
 }
 
 bool slab_retire(struct heap *heap, struct slab *slab)
 {
-	atomic_store(&slab->local, SLAB_NOBODY);
-	atomic_exchange(&slab->full, 1);
-	slab_settle(heap, slab);
+	struct class_state *state = slab_state(heap, slab);
+
+	if (!state->eager) {
+		ring_add(slab_ring(heap, slab), slab);
+		return true;
+	}
+	slab_watch(slab);
+	if (heap->mode == HEAP_SHARED ||
+	    (heap->mode == HEAP_OWNED && owned_cpu() != slab->owner))
+		shard_quiesce(heap, slab->owner);
 	if (slab_any_free(slab)) {
-		atomic_store(&slab->full, 0);
-		atomic_store(&slab->local, slab->owner);
+		slab_unwatch(slab);
 		return false;
 	}
-	slab_push(&slab_state(heap, slab)->full, slab);
+	ring_add(&state->watched, slab);
 	return true;
 }
 
-/* From the full to the partial list. */
-static void slab_return(struct heap *heap, struct slab *slab)
+void slab_freed_in_watched(struct heap *heap, struct slab *slab)
 {
-	atomic_store(&slab->full, 0);
-	atomic_store(&slab->local, slab->owner);
-	slab_unlink(&slab_state(heap, slab)->full, slab);
-	slab_push(slab_partial(heap, slab), slab);
-}
-
-void slab_freed_in_full(struct heap *heap, struct slab *slab)
-{
-	uint16_t seen = atomic_load(&slab->full);
-
-	while (seen && !atomic_compare_exchange_weak(&slab->full, &seen, seen + 1))
-		;
-	if (!seen || (seen < slab->wake && !atomic_load(&slab_state(heap, slab)->eager)))
-		return;
 	/* In a signal handler that must not wait: the next one to free a block here comes by. */
 	if (heap_would_hang(heap))
 		return;
 	heap_enter(heap);
-	if (atomic_load(&slab->full))
-		slab_return(heap, slab);
+	if (atomic_load(&slab->watched)) {
+		ring_remove(&slab_state(heap, slab)->watched, slab);
+		slab_unwatch(slab);
+		ring_add_first(slab_ring(heap, slab), slab);
+	}
 	heap_leave(heap);
 }
 
 void slab_reveal(struct heap *heap, unsigned int class)
 {
 	struct class_state *state = &heap->classes[class];
-	struct slab *slab, *next;
+	struct slab *full = NULL, *slab;
 
-	/* While it is set, no free in a full slab goes unnoticed: once is enough. */
-	if (atomic_exchange(&state->eager, 1) || !state->full)
+	/* While it is set nothing is missed: once is enough. */
+	if (state->eager)
+		return;
+	state->eager = true;
+	for (uint32_t i = 0; i < heap->shard_count; i++) {
+		struct shard *shard = shard_at(heap, i);
+
+		while ((slab = shard->ring[class])) {
+			ring_remove(&shard->ring[class], slab);
+			slab_watch(slab);
+			ring_add(&state->watched, slab);
+		}
+	}
+	if (!state->watched)
 		return;
 	for (uint32_t i = 0; i < heap->shard_count; i++)
 		if (shard_made(heap, i))
 			shard_quiesce(heap, i);
-	for (slab = state->full; slab; slab = next) {
-		next = slab->next;
-		if (slab_any_free(slab))
-			slab_return(heap, slab);
+	while ((slab = state->watched)) {
+		ring_remove(&state->watched, slab);
+		if (slab_any_free(slab)) {
+			slab_unwatch(slab);
+			ring_add(slab_ring(heap, slab), slab);
+		} else {
+			ring_add(&full, slab);
+		}
 	}
+	state->watched = full;
 }
 
 static struct slab *slab_spare(struct class_state *state, unsigned int level)
@@ -211,8 +276,9 @@ static struct slab *slab_record(struct heap *heap, unsigned int class, unsigned 
 		group->slack = slab->slack + (size_t)i * 64;
 		group->size = size;
 		group->mask = blocks >= (i + 1) * 64 ? ~0ULL : (1ULL << blocks % 64) - 1;
+		group->next = &slab->groups[(i + 1) % count];
 	}
-	slab->wake = (uint16_t)(blocks < 32 ? 1 : blocks / 16);
+	slab->worth = (uint16_t)(blocks < 32 ? 1 : blocks / 16);
 	slab->class = (uint8_t)class;
 	slab->level = (uint8_t)level;
 	return slab;
@@ -255,7 +321,7 @@ struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, un
 	for (size_t i = 0; i < pages; i++)
 		page_set_slab(heap_page(heap, at + i), slab);
 	heap->classes[class].slabs++;
-	atomic_store(&heap->classes[class].eager, 0);
+	heap->classes[class].eager = false;
 	return slab;
 }
 
@@ -267,7 +333,7 @@ unsigned int slab_level(const struct heap *heap, unsigned int class)
 
 	while (level < heap->level_max && class_sizes[class] * 4 > SLAB_LEVEL_BYTES(level))
 		level++;
-	level += slabs < 1 ? 0 : slabs < 2 ? 1 : 2;
+	level += slabs < 1 ? 0 : slabs < 8 ? 1 : 2;
 	return level < heap->level_max ? level : heap->level_max;
 }
 
@@ -296,6 +362,27 @@ void slab_adopt(struct heap *heap, struct slab *slab, uint32_t shard)
 		slab_merge(slab);
 	}
 	slab_set_owner(slab, shard);
+}
+
+bool slab_bring(struct heap *heap, unsigned int class, uint32_t from, uint32_t to)
+{
+	struct slab_look look = slab_look(heap, shard_at(heap, from), class, BRING_TIMES);
+	struct slab *picked = NULL, *slab;
+
+	for (int i = 0; i < BRING_MOST && (slab = slab_look_next(&look)); i++) {
+		slab_set_owner(slab, SLAB_NOBODY);
+		ring_add(&picked, slab);
+	}
+	if (!picked)
+		return false;
+	shard_quiesce(heap, from);
+	while ((slab = picked)) {
+		ring_remove(&picked, slab);
+		slab_merge(slab);
+		slab_set_owner(slab, to);
+		ring_add_first(slab_ring(heap, slab), slab);
+	}
+	return true;
 }
 
 static bool slab_all_free(const struct slab *slab)
@@ -335,47 +422,54 @@ static struct slab *slab_of_current(struct heap *heap, struct shard *shard, unsi
 	return page_slab(page_tag(heap_page(heap, at)));
 }
 
-/* Takes the slabs of one shard and class that look empty out of everybody's sight. */
+/*
+ * Takes the slabs of one shard and class that look empty out of everybody's sight, and puts those
+ * that are worth it before the others.
+ */
 static void slab_pick(struct heap *heap, struct shard *shard, unsigned int class,
 		      struct slab **picked)
 {
-	struct slab *slab = slab_of_current(heap, shard, class), *next;
+	struct slab *slab = slab_of_current(heap, shard, class), *rest = NULL;
 
 	if (slab && slab_all_free(slab)) {
 		atomic_store(&shard->current[class], &group_none);
-		slab_push(picked, slab);
+		slab_set_owner(slab, SLAB_NOBODY);
+		ring_add(picked, slab);
 	}
-	for (slab = shard->partial[class]; slab; slab = next) {
-		next = slab->next;
-		if (!slab_all_free(slab))
-			continue;
-		slab_unlink(&shard->partial[class], slab);
-		slab_push(picked, slab);
+	while ((slab = shard->ring[class])) {
+		ring_remove(&shard->ring[class], slab);
+		if (slab_all_free(slab)) {
+			slab_set_owner(slab, SLAB_NOBODY);
+			ring_add(picked, slab);
+		} else if (slab_is_worth(slab, slab->worth)) {
+			ring_add_first(&rest, slab);
+		} else {
+			ring_add(&rest, slab);
+		}
 	}
+	shard->ring[class] = rest;
 }
 
-/* Of one shard. A slab that was not empty after all is partial again. */
+/* Of one shard. A slab that was not empty after all goes back. */
 static bool slab_sweep_shard(struct heap *heap, uint32_t i)
 {
 	struct shard *shard = shard_at(heap, i);
-	struct slab *picked = NULL, *slab, *next;
+	struct slab *picked = NULL, *slab;
 	bool any = false;
 
 	for (unsigned int class = 0; class < CLASSES; class++)
 		slab_pick(heap, shard, class, &picked);
-	for (slab = picked; slab; slab = slab->next)
-		slab_set_owner(slab, SLAB_NOBODY);
 	if (picked)
 		shard_quiesce(heap, i);
-	for (slab = picked; slab; slab = next) {
-		next = slab->next;
+	while ((slab = picked)) {
+		ring_remove(&picked, slab);
 		slab_merge(slab);
 		if (slab_all_free(slab)) {
 			slab_release(heap, slab);
 			any = true;
 		} else {
 			slab_set_owner(slab, i);
-			slab_push(&shard->partial[slab->class], slab);
+			ring_add_first(&shard->ring[slab->class], slab);
 		}
 	}
 	return any;

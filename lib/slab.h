@@ -159,8 +159,8 @@ static inline enum heap_fault slab_find(const struct slab *slab, const void *p, 
 	return unlikely(slab_has_free(slab, *i)) ? HEAP_FREED : HEAP_OK;
 }
 
-/* A block was freed in a slab that is full. Takes the lock itself, if others should know. */
-void slab_freed_in_full(struct heap *heap, struct slab *slab);
+/* A block was freed in a slab that is watched. Takes the lock itself. */
+void slab_freed_in_watched(struct heap *heap, struct slab *slab);
 
 /* From here on: with the lock held. */
 
@@ -181,18 +181,33 @@ struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, un
 		       enum run_commit commit, int *error);
 /* How large the next slab of the class should be. */
 unsigned int slab_level(const struct heap *heap, unsigned int class);
-/* The first group with a block to give out, remote ones folded; NULL. The slab is the shard's. */
+/* The first group with a block to give out, remote ones of all folded; NULL. The slab is the shard's. */
 struct group *slab_usable(struct heap *heap, struct slab *slab);
 /* True if any block is free. */
 bool slab_any_free(const struct slab *slab);
-/* Puts a slab that is nowhere on the full list. False: a block came free, and it is not. */
+/* Puts a slab that is nowhere and full where it belongs. False: a block came free, and it is not. */
 bool slab_retire(struct heap *heap, struct slab *slab);
-/* Makes partial what was full and has a free block, and keeps it so while space is short. */
+/* Puts every slab of the class that has a free block into its ring, and keeps it so: space is short. */
 void slab_reveal(struct heap *heap, unsigned int class);
 /* A slab that is nowhere, of another shard or of nobody, becomes this shard's. */
 void slab_adopt(struct heap *heap, struct slab *slab, uint32_t shard);
 
-void slab_push(struct slab **list, struct slab *slab);
-void slab_unlink(struct slab **list, struct slab *slab);
+/*
+ * A look at the next slabs of a ring, for those in which so many times is free what makes them
+ * worth it; it ends after a few that are not. Once space is short any free block will do, and all
+ * are looked at.
+ */
+struct slab_look {
+	struct slab **ring, *first;
+	bool eager;
+	unsigned int times, groups;
+};
+
+struct slab_look slab_look(struct heap *heap, struct shard *shard, unsigned int class,
+			   unsigned int times);
+/* The next one, out of the ring; NULL. */
+struct slab *slab_look_next(struct slab_look *look);
+/* Slabs of one shard's ring, of which a quarter is free, to another's. False: there was none. */
+bool slab_bring(struct heap *heap, unsigned int class, uint32_t from, uint32_t to);
 
 #endif

@@ -2,10 +2,11 @@
 /*
  * The search for a block when the current group has none, nearest first:
  *
- *   own slab ▸ own partial list ▸ new slab ▸ other shards ▸ full list ▸ swept slabs ▸ larger classes
+ *   own slab ▸ own ring ▸ new slab ▸ other shards ▸ every slab of the class ▸ swept slabs ▸ larger classes
  *
  * New slabs come before the other shards' so that slabs stay with their CPUs while there is room:
- * to take one from another CPU costs a barrier. Sweeping comes before larger classes: else a heap
+ * to take one from another CPU costs a barrier. Only if a quarter of it is free, it comes before: a
+ * thread that was moved would else leave all its slabs behind and make as many anew. Sweeping comes before larger classes: else a heap
  * whose blocks of 4 KiB were all freed would give those out for 48 bytes each.
  *
  * What is searched for is a group with a free block, which becomes current. Then the block is
@@ -79,30 +80,38 @@ static bool search_current(struct search *search)
 	return search_use(search, search_slab_of(search, group));
 }
 
-static bool search_partial_of(struct search *search, struct shard *shard)
+static bool search_ring_of(struct search *search, struct shard *shard)
 {
-	struct slab **list = &shard->partial[search->class], *slab;
+	struct slab_look look = slab_look(search->heap, shard, search->class, 1);
+	struct slab *slab;
 
-	while ((slab = *list)) {
-		slab_unlink(list, slab);
+	while ((slab = slab_look_next(&look)))
 		if (search_use(search, slab))
 			return true;
-	}
 	return false;
 }
 
 static bool search_own(struct search *search)
 {
-	return search_current(search) || search_partial_of(search, search->shard);
+	return search_current(search) || search_ring_of(search, search->shard);
 }
 
-/* What other shards have: their partial slabs, then the current ones. */
+/* What a thread has left behind that was moved to this CPU, before it has as much here. */
+static bool search_left_behind(struct search *search)
+{
+	for (uint32_t i = 0; i < search->heap->shard_count; i++)
+		if (i != search->at && slab_bring(search->heap, search->class, i, search->at))
+			return search_own(search);
+	return false;
+}
+
+/* What other shards have: in their rings, then their current slabs. */
 static bool search_others(struct search *search)
 {
 	struct heap *heap = search->heap;
 
 	for (uint32_t i = 0; i < heap->shard_count; i++)
-		if (i != search->at && search_partial_of(search, shard_at(heap, i)))
+		if (i != search->at && search_ring_of(search, shard_at(heap, i)))
 			return true;
 	for (uint32_t i = 0; i < heap->shard_count; i++) {
 		struct shard *shard = shard_at(heap, i);
@@ -152,7 +161,8 @@ static bool search_new(struct search *search)
 
 static bool search_class(struct search *search)
 {
-	if (search_own(search) || search_new(search) || search_others(search))
+	if (search_own(search) || search_left_behind(search) || search_new(search) ||
+	    search_others(search))
 		return true;
 	slab_reveal(search->heap, search->class);
 	return search_own(search) || search_others(search) ||
