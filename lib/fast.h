@@ -3,9 +3,10 @@
  * The fast path, inlined into the public functions: what an owned heap does in most calls.
  *
  *   fast_lookup ─▶ fast_alloc ─ a block, or not: then heap_alloc knows why, and does it
- *               └▶ fast_free ── done, or not: then heap_free knows why
+ *               └▶ fast_find ─ a block ─▶ fast_give ─ done, or not ─▶ fast_give_away ─ done, or
+ *                          └── not: then heap_free knows why ◀──────────────────────────── not
  *
- * Nothing here fails, waits, writes errno or calls anything.
+ * Nothing here fails, waits, writes errno or calls anything, but fast_give_away.
  *
  * Words that others may write meanwhile are read as plain ones: the compiler folds such loads into
  * other instructions, and atomic ones it does not. On x86-64, the only place where heaps are
@@ -24,6 +25,12 @@
 })
 #define FAST_ORDER()		atomic_signal_fence(memory_order_seq_cst)
 
+struct fast_block {
+	struct slab *slab;
+	struct group *group;
+	uint64_t i;		/* in the slab */
+};
+
 #if OWNED
 /* The heap, if it has the place in front that its handle names; else NULL: ask heap_lookup. */
 static inline struct heap *fast_lookup(const void *handle)
@@ -39,12 +46,12 @@ static inline bool fast_alloc(struct heap *heap, size_t n, void **p)
 	return likely(n <= CLASS_SMALL) && owned_take(heap, class_table[(n + 15) / 16], n, p);
 }
 
-static inline bool fast_free(struct heap *heap, void *p)
+/* Which block p is, if it can be one that is live, and its canary is whole. */
+static inline bool fast_find(struct heap *heap, void *p, struct fast_block *found)
 {
 	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base), slack;
 	struct pagedir *map;
 	struct page *chunk;
-	struct group *group;
 	struct slab *slab;
 	uint64_t i;
 
@@ -66,8 +73,10 @@ static inline bool fast_free(struct heap *heap, void *p)
 	if (slack && unlikely(!canary_intact_fast(p, slab->size, slack, heap->canary)))
 		return false;
 	/* Of 64 bytes for 64 blocks each. */
-	group = (struct group *)((char *)slab->groups + (i & ~(uint64_t)63));
-	return owned_give(heap, slab, group, i);
+	found->group = (struct group *)((char *)slab->groups + (i & ~(uint64_t)63));
+	found->slab = slab;
+	found->i = i;
+	return true;
 }
 #else
 static inline struct heap *fast_lookup(const void *handle)
@@ -84,12 +93,29 @@ static inline bool fast_alloc(struct heap *heap, size_t n, void **p)
 	return false;
 }
 
-static inline bool fast_free(struct heap *heap, void *p)
+static inline bool fast_find(struct heap *heap, void *p, struct fast_block *found)
 {
 	(void)heap;
 	(void)p;
+	(void)found;
 	return false;
 }
 #endif
+
+/* Of a slab of this CPU. */
+static inline bool fast_give(struct heap *heap, const struct fast_block *block)
+{
+	return owned_give(heap, block->slab, block->group, block->i);
+}
+
+/* Of another CPU's. */
+static inline bool fast_give_away(struct heap *heap, const struct fast_block *block)
+{
+	if (!owned_give_remote(heap, block->group, block->i))
+		return false;
+	if (unlikely(atomic_load(&block->slab->watched)))
+		slab_freed_in_watched(heap, block->slab);
+	return true;
+}
 
 #endif

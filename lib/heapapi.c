@@ -193,14 +193,25 @@ BOOL free_slow(HANDLE handle, DWORD flags, LPVOID block)
 	return fail(ERROR_INVALID_PARAMETER, EINVAL);
 }
 
+static __attribute__((noinline))
+BOOL free_away(struct heap *heap, struct slab *slab, struct group *group, size_t i, LPVOID block)
+{
+	struct fast_block found = { .slab = slab, .group = group, .i = i };
+
+	return fast_give_away(heap, &found) ? TRUE : free_slow(heap->base, 0, block);
+}
+
 BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
 {
 	struct heap *heap = fast_lookup(handle);
+	struct fast_block found;
 
 	if (unlikely(!heap || flags))
 		return free_slow(handle, flags, block);
-	if (unlikely(!fast_free(heap, block)))
+	if (unlikely(!fast_find(heap, block, &found)))
 		return free_slow(heap->base, 0, block);
+	if (unlikely(!fast_give(heap, &found)))
+		return free_away(heap, found.slab, found.group, found.i, block);
 	return TRUE;
 }
 

@@ -205,13 +205,24 @@ int free_slow(privheap_t *handle, void *block)
 	return result(-EINVAL);
 }
 
+static __attribute__((noinline))
+int free_away(struct heap *heap, struct slab *slab, struct group *group, size_t i, void *block)
+{
+	struct fast_block found = { .slab = slab, .group = group, .i = i };
+
+	return fast_give_away(heap, &found) ? 0 : free_slow(heap_handle(heap), block);
+}
+
 int privheap_free(privheap_t *handle, void *block)
 {
 	struct heap *heap = fast_lookup(handle);
+	struct fast_block found;
 
-	if (likely(heap && fast_free(heap, block)))
-		return 0;
-	return free_slow(handle, block);
+	if (unlikely(!heap || !fast_find(heap, block, &found)))
+		return free_slow(handle, block);
+	if (unlikely(!fast_give(heap, &found)))
+		return free_away(heap, found.slab, found.group, found.i, block);
+	return 0;
 }
 
 size_t privheap_usable_size(privheap_t *handle, const void *block)

@@ -178,6 +178,13 @@ TEST(large_heaps_are_owned_where_they_can_be)
 	EXPECT_EQ(0, heap_destroy(heap));
 }
 
+static bool fast_free(struct heap *heap, void *p)
+{
+	struct fast_block block;
+
+	return fast_find(heap, p, &block) && fast_give(heap, &block);
+}
+
 /* Exhaustive: of all addresses of a heap, exactly the blocks' are accepted, and once. */
 TEST(fast_free_takes_blocks_only)
 {
