@@ -68,7 +68,7 @@ static int side_grow(struct side *side, size_t size)
 {
 	struct backend_range *range = &side->range;
 	size_t need = side->used + size;
-	size_t step = side_clamp(range->committed / 8, SIDE_STEP_MIN, SIDE_STEP_MAX);
+	size_t step = side_clamp(range->committed / 32, SIDE_STEP_MIN, SIDE_STEP_MAX);
 	size_t want = range->committed + (step & ~(SIDE_PAGE - 1));
 
 	if (need <= range->committed)
