@@ -2,11 +2,13 @@
 /*
  * The fast path, inlined into the public functions: what an owned heap does in most calls.
  *
- *   fast_lookup ─▶ fast_alloc ─ a block, or not: then heap_alloc knows why, and does it
+ *   fast_lookup ─▶ fast_alloc ─ a block, or not ─▶ fast_alloc_next ─ a block, or not: then
+ *               │                                          heap_alloc knows why, and does it
  *               └▶ fast_find ─ a block ─▶ fast_give ─ done, or not ─▶ fast_give_away ─ done, or
  *                          └── not: then heap_free knows why ◀──────────────────────────── not
  *
- * Nothing here fails, waits, writes errno or calls anything, but fast_give_away.
+ * Nothing here fails, waits, writes errno or, but for fast_alloc_next and fast_give_away, calls
+ * anything.
  *
  * Words that others may write meanwhile are read as plain ones: the compiler folds such loads into
  * other instructions, and atomic ones it does not. On x86-64, the only place where heaps are
@@ -44,6 +46,13 @@ static inline struct heap *fast_lookup(const void *handle)
 static inline bool fast_alloc(struct heap *heap, size_t n, void **p)
 {
 	return likely(n <= CLASS_SMALL) && owned_take(heap, class_table[(n + 15) / 16], n, p);
+}
+
+/* The same once the current group has nothing left: from the next one of its slab. */
+static inline bool fast_alloc_next(struct heap *heap, size_t n, void **p)
+{
+	return n <= CLASS_SMALL && shard_advance(heap, class_table[(n + 15) / 16]) &&
+	       fast_alloc(heap, n, p);
 }
 
 /* Which block p is, if it can be one that is live, and its canary is whole. */
@@ -91,6 +100,11 @@ static inline bool fast_alloc(struct heap *heap, size_t n, void **p)
 	(void)n;
 	(void)p;
 	return false;
+}
+
+static inline bool fast_alloc_next(struct heap *heap, size_t n, void **p)
+{
+	return fast_alloc(heap, n, p);
 }
 
 static inline bool fast_find(struct heap *heap, void *p, struct fast_block *found)

@@ -138,6 +138,14 @@ LPVOID alloc_slow(HANDLE handle, DWORD flags, SIZE_T bytes, void *caller)
 	return no_memory("HeapAlloc", heap, flags, bytes, error, caller);
 }
 
+static __attribute__((noinline))
+LPVOID alloc_next(struct heap *heap, SIZE_T bytes, void *caller)
+{
+	void *p;
+
+	return fast_alloc_next(heap, bytes, &p) ? p : alloc_slow(heap->base, 0, bytes, caller);
+}
+
 LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
 {
 	struct heap *heap = fast_lookup(handle);
@@ -146,7 +154,7 @@ LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
 	if (unlikely(!heap || flags))
 		return alloc_slow(handle, flags, bytes, __builtin_return_address(0));
 	if (unlikely(!fast_alloc(heap, bytes, &p)))
-		return alloc_slow(heap->base, 0, bytes, __builtin_return_address(0));
+		return alloc_next(heap, bytes, __builtin_return_address(0));
 	return p;
 }
 

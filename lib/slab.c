@@ -278,7 +278,7 @@ static struct slab *slab_record(struct heap *heap, unsigned int class, unsigned 
 		group->mask = blocks >= (i + 1) * 64 ? ~0ULL : (1ULL << blocks % 64) - 1;
 		group->next = &slab->groups[(i + 1) % count];
 	}
-	slab->worth = (uint16_t)(blocks < 32 ? 1 : blocks / 16);
+	slab->worth = (uint16_t)((blocks + 9) / 10);
 	slab->class = (uint8_t)class;
 	slab->level = (uint8_t)level;
 	return slab;
