@@ -117,6 +117,7 @@ struct heap {
 	struct backend_range range;
 	struct runs runs;
 	struct class_state classes[CLASSES];
+	uint32_t hand;			/* counts the shards looked at for what was left behind */
 	struct meta_chunk *meta;	/* the newest */
 	size_t meta_bytes;
 

@@ -5,7 +5,7 @@
  *     ┌─── current of its shard ───┐  no block is free   ┌── ring of its shard and class ──┐
  *     │ threads allocate from one  │ ──────────────────▶ │   all others, with free blocks  │
  *     │ group of it                │ ◀────────────────── │   or without                    │
- *     └─────────────┬──────────────┘  1/16 of it is free └────────────────▲────────────────┘
+ *     └─────────────┬──────────────┘  1/10 of it is free └────────────────▲────────────────┘
  *                   │ no block is free, and space is short                │ a block was freed
  *                   └────────────────▶ watched ring of its class ─────────┘
  *
@@ -32,7 +32,7 @@
 #include "slab.h"
 
 #define LOOK_GROUPS	64	/* of slabs that are not worth it, before a look ends */
-#define BRING_TIMES	4	/* a quarter of a slab has to be free */
+#define BRING_TIMES	4	/* four tenths of a slab have to be free */
 #define BRING_MOST	2	/* slabs for one wait */
 
 static struct class_state *slab_state(struct heap *heap, const struct slab *slab)

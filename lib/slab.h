@@ -207,7 +207,7 @@ struct slab_look slab_look(struct heap *heap, struct shard *shard, unsigned int 
 			   unsigned int times);
 /* The next one, out of the ring; NULL. */
 struct slab *slab_look_next(struct slab_look *look);
-/* Slabs of one shard's ring, of which a quarter is free, to another's. False: there was none. */
+/* Slabs of one shard's ring, of which much is free, to another's. False: there was none. */
 bool slab_bring(struct heap *heap, unsigned int class, uint32_t from, uint32_t to);
 
 #endif

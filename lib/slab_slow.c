@@ -2,12 +2,14 @@
 /*
  * The search for a block when the current group has none, nearest first:
  *
- *   own slab ▸ own ring ▸ new slab ▸ other shards ▸ every slab of the class ▸ swept slabs ▸ larger classes
+ *   own slab ▸ own ring ▸ left behind ▸ new slab ▸ other shards ▸ every slab of the class ▸
+ *   swept slabs ▸ larger classes
  *
  * New slabs come before the other shards' so that slabs stay with their CPUs while there is room:
- * to take one from another CPU costs a barrier. Only if a quarter of it is free, it comes before: a
- * thread that was moved would else leave all its slabs behind and make as many anew. Sweeping comes before larger classes: else a heap
- * whose blocks of 4 KiB were all freed would give those out for 48 bytes each.
+ * to take one from another CPU costs a barrier. But those of which much is free come first: a
+ * thread that is moved would else leave all its slabs behind and make as many anew. Sweeping comes
+ * before larger classes: else a heap whose blocks of 4 KiB were all freed would give those out for
+ * 48 bytes each.
  *
  * What is searched for is a group with a free block, which becomes current. Then the block is
  * taken as always. If the thread was moved to another CPU meanwhile, or others were faster, the
@@ -21,6 +23,7 @@
 #include "slab.h"
 
 #define SWEEP_MIN	((size_t)256 << 10)
+#define LOOK_SHARDS	8	/* for what was left behind, before a new slab is made */
 
 /* Who searches, and for what. */
 struct search {
@@ -99,9 +102,15 @@ static bool search_own(struct search *search)
 /* What a thread has left behind that was moved to this CPU, before it has as much here. */
 static bool search_left_behind(struct search *search)
 {
-	for (uint32_t i = 0; i < search->heap->shard_count; i++)
-		if (i != search->at && slab_bring(search->heap, search->class, i, search->at))
+	struct heap *heap = search->heap;
+	uint32_t shards = heap->shard_count < LOOK_SHARDS ? heap->shard_count : LOOK_SHARDS;
+
+	for (uint32_t i = 0; i < shards; i++) {
+		uint32_t from = heap->hand++ % heap->shard_count;
+
+		if (from != search->at && slab_bring(heap, search->class, from, search->at))
 			return search_own(search);
+	}
 	return false;
 }
 

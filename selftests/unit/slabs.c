@@ -3,6 +3,7 @@
 #include "unit.h"
 #include <sched.h>
 #include "heap_internal.h"
+#include "include/heapapi.h"
 #include "lock.h"
 
 #define BLOCK	64
@@ -143,6 +144,31 @@ TEST(slabs_follow_a_thread_that_is_moved)
 	EXPECT_LE(unit_stats(heap).committed, committed + committed / 2);
 	EXPECT_TRUE(unit_sound(heap));
 	EXPECT_EQ(0, heap_destroy(heap));
+}
+
+/* Each free in a full heap makes room at once, wherever it happens. */
+TEST(freed_on_another_cpu_when_space_is_short)
+{
+	size_t all = 0;
+	HANDLE heap;
+	int cpus[2], n = choose_cpus(cpus);
+
+	setenv("PRIVHEAP_BACKEND", "anon", 1);
+	heap = HeapCreate(0, 0, MIB(16));
+	ASSERT_NE(NULL, heap);
+	ASSERT_LT(0, n);
+	ASSERT_TRUE(run_on(cpus[0]));
+	while (all < MANY && (blocks[all] = HeapAlloc(heap, 0, BLOCK)))
+		all++;
+	EXPECT_EQ(NULL, HeapAlloc(heap, 0, BLOCK));
+	ASSERT_TRUE(run_on(cpus[n - 1]));
+	for (size_t i = 0; i < all; i += 37) {
+		ASSERT_TRUE(HeapFree(heap, 0, blocks[i]));
+		ASSERT_EQ(blocks[i], HeapAlloc(heap, 0, BLOCK));
+		ASSERT_EQ(NULL, HeapAlloc(heap, 0, BLOCK));
+	}
+	EXPECT_TRUE(HeapValidate(heap, 0, NULL));
+	EXPECT_TRUE(HeapDestroy(heap));
 }
 
 TEST_HARNESS_MAIN
