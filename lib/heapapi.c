@@ -138,8 +138,9 @@ LPVOID alloc_slow(HANDLE handle, DWORD flags, SIZE_T bytes, void *caller)
 	return no_memory("HeapAlloc", heap, flags, bytes, error, caller);
 }
 
+/* Here and in free_away what a caller has stays in its register: a move less in each call. */
 static __attribute__((noinline))
-LPVOID alloc_next(struct heap *heap, SIZE_T bytes, void *caller)
+LPVOID alloc_next(struct heap *heap, void *caller, SIZE_T bytes)
 {
 	void *p;
 
@@ -154,7 +155,7 @@ LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
 	if (unlikely(!heap || flags))
 		return alloc_slow(handle, flags, bytes, __builtin_return_address(0));
 	if (unlikely(!fast_alloc(heap, bytes, &p)))
-		return alloc_next(heap, bytes, __builtin_return_address(0));
+		return alloc_next(heap, __builtin_return_address(0), bytes);
 	return p;
 }
 
@@ -202,7 +203,7 @@ BOOL free_slow(HANDLE handle, DWORD flags, LPVOID block)
 }
 
 static __attribute__((noinline))
-BOOL free_away(struct heap *heap, struct slab *slab, struct group *group, size_t i, LPVOID block)
+BOOL free_away(size_t i, struct slab *slab, struct group *group, struct heap *heap, LPVOID block)
 {
 	struct fast_block found = { .slab = slab, .group = group, .i = i };
 
@@ -219,7 +220,7 @@ BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
 	if (unlikely(!fast_find(heap, block, &found)))
 		return free_slow(heap->base, 0, block);
 	if (unlikely(!fast_give(heap, &found)))
-		return free_away(heap, found.slab, found.group, found.i, block);
+		return free_away(found.i, found.slab, found.group, heap, block);
 	return TRUE;
 }
 
