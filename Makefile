@@ -28,7 +28,7 @@ INSTALL_DATA := install -D -m 644 -t
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all module lib examples man install demo test conformance kunit lint vmtest shell load fuzz
-.PHONY: coverage bench bench-kernel clean help kernel
+.PHONY: coverage tsan bench bench-kernel clean help kernel
 .PHONY: packages-demo packages-test packages-conformance packages-bench
 
 ##all		the library, and the module for the running kernel
@@ -109,7 +109,8 @@ fuzz: packages-test
 	@$(MAKE) -C selftests fuzz
 
 ##coverage	which lines of the library the tests run, natively and in a guest; on request only
-coverage: packages-test
+##tsan		the library's threads under ThreadSanitizer; on request only
+coverage tsan: packages-test
 	@$(MAKE) -C selftests $@
 
 ##bench		the allocator beside its peers, in five minutes; into build/bench; knows ROUNDS
