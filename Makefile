@@ -113,7 +113,7 @@ fuzz: packages-test
 coverage tsan: packages-test
 	@$(MAKE) -C selftests $@
 
-##bench		the allocator beside its peers, in five minutes; into build/bench; knows ROUNDS
+##bench		the allocator beside its peers, in two minutes; into build/bench; knows ROUNDS
 bench: packages-bench
 	@$(MAKE) -C selftests bench
 
