@@ -6,9 +6,9 @@
  *	|==================|. . . . . . . . . . . . . . . . . . . .|
  *	                   `--> charge the ledgers, then move i_size
  *
- * A page can only come to life below i_size: tmpfs sees to that, and page.c where it goes round
- * tmpfs. So nothing is resident that was not charged. The mark moves up only, with one exception:
- * a call that fails takes back what it added, as far as nobody has come to rely on it meanwhile.
+ * A page can only come to life below i_size, and no folio reaches past it (page.c): nothing is
+ * resident that was not charged. The mark moves up only, with one exception: a call that fails
+ * takes back what it added, as far as nothing relies on it by then.
  */
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -17,19 +17,36 @@
 #include <linux/shmem_fs.h>
 
 #include "commit.h"
+#include "compat.h"
 #include "heap.h"
+#include "locked.h"
 #include "page.h"
 #include "step.h"
 #include "trace.h"
+#include "vma.h"
 #include "watermark.h"
 
-/* Moves the commit to what was charged, or tells that nothing was. Under the heap's lock. */
+/*
+ * Moves the commit to what was charged, or tells that nothing was. A locked heap whose limit
+ * does not allow the step gets what was wanted, or nothing. Under the heap's lock.
+ */
 static int settle(struct privheap_heap *heap, unsigned long committed, unsigned long wanted,
 		  unsigned long charged)
 {
+	struct privheap_ledger_chain *ledgers = &heap->context->ledgers;
+
 	if (charged == committed) {
 		trace_deny(heap, committed, wanted);
 		return -EDQUOT;
+	}
+	if (privheap_locked_charge(heap, charged - committed)) {
+		privheap_ledger_uncharge(ledgers, charged - wanted);
+		charged = wanted;
+		if (privheap_locked_charge(heap, charged - committed)) {
+			privheap_ledger_uncharge(ledgers, charged - committed);
+			trace_deny(heap, committed, wanted);
+			return -ENOMEM;
+		}
 	}
 	i_size_write(file_inode(heap->file), charged);
 	trace_commit(heap, committed, charged);
@@ -45,7 +62,7 @@ static int settle(struct privheap_heap *heap, unsigned long committed, unsigned 
  * nearly used.
  *
  * Context: process, may sleep; also under an mmap_lock.
- * Return: 0, -EDQUOT, or -ENOENT if the heap has ended.
+ * Return: 0, -EDQUOT, -ENOMEM beyond RLIMIT_MEMLOCK, or -ENOENT if the heap has ended.
  */
 int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed)
 {
@@ -64,10 +81,27 @@ int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed)
 	return err;
 }
 
+/* May huge pages be made for that page, as the process has asked? What is not mapped may. */
+static bool takes_huge(struct privheap_heap *heap, pgoff_t index)
+{
+	unsigned long address = heap->base + (index << PAGE_SHIFT);
+	struct mm_struct *mm = heap->context->mm;
+	struct vm_area_struct *vma;
+	bool takes;
+
+	mmap_read_lock(mm);
+	vma = find_vma(mm, address);
+	takes = !vma || vma->vm_start > address || privheap_vma_takes_huge(vma);
+	mmap_read_unlock(mm);
+	return takes;
+}
+
 /**
  * privheap_commit_fill() - make committed bytes resident
  * @heap: of the calling process
  * @span: which, at most the commit
+ *
+ * Where memory is short the call fails, and nothing is killed for it.
  *
  * Context: process, may sleep; no lock held.
  * Return: 0, -ENOMEM, -ENOENT if the heap has ended, -EINTR if the caller is being killed.
@@ -75,19 +109,19 @@ int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed)
 int privheap_commit_fill(struct privheap_heap *heap, const struct privheap_span *span)
 {
 	pgoff_t from = span->from >> PAGE_SHIFT, to = span->to >> PAGE_SHIFT;
+	pgoff_t next, look = from;
+	bool huge = true;
 
-	while (from < to) {
-		pgoff_t next = privheap_page_try(heap, from);
-		struct page *page;
-
-		if (next == from) {
-			page = privheap_page_read(heap, from);
-			if (IS_ERR(page))
-				return PTR_ERR(page) == -EINVAL ? -ENOENT : -ENOMEM;
-			put_page(page);
-			next = from + 1;
+	for (; from < to; from = next) {
+		if (from >= look && privheap_page_may_be_huge(heap, from)) {
+			huge = takes_huge(heap, from);
+			look = round_up(from + 1, PMD_SIZE >> PAGE_SHIFT);
 		}
-		from = next;
+		next = privheap_page_fill(heap, from, huge);
+		if (next == from)
+			next = privheap_page_fill(heap, from, false);
+		if (next == from)
+			return READ_ONCE(heap->ended) ? -ENOENT : -ENOMEM;
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -98,13 +132,13 @@ int privheap_commit_fill(struct privheap_heap *heap, const struct privheap_span 
 /* Bytes that one fault at this page maps: the huge page or the window it lies in. */
 static unsigned long span_of_fault(struct privheap_heap *heap, pgoff_t index)
 {
-	struct page *page = privheap_page_read(heap, index);
+	struct folio *folio = filemap_get_folio(heap->file->f_mapping, index);
 	unsigned long bytes = PRIVHEAP_WINDOW;
 
-	if (IS_ERR(page))
+	if (IS_ERR_OR_NULL(folio))
 		return bytes;
-	bytes = max_t(unsigned long, bytes, folio_size(page_folio(page)));
-	put_page(page);
+	bytes = max_t(unsigned long, bytes, folio_size(folio));
+	folio_put(folio);
 	return bytes;
 }
 
@@ -141,25 +175,43 @@ void privheap_commit_map(struct privheap_heap *heap, const struct privheap_span 
 	mmap_read_unlock(mm);
 }
 
+/* The folio at index, locked and referenced; NULL if there is none, or it is in swap. */
+static struct folio *lock_folio(struct address_space *mapping, pgoff_t index)
+{
+	struct folio *folio = filemap_lock_folio(mapping, index);
+
+	return IS_ERR(folio) ? NULL : folio;
+}
+
 /*
- * Has anybody used pages [from, to): is one mapped, or in swap? A fault at work on a page holds
- * its lock until the page is mapped and looks at i_size under it (lock_for_core() in vma.c, and
- * filemap_map_pages()). With i_size moved back first, a page whose lock was free once and that
- * was not mapped then cannot be mapped any more.
+ * Is a folio, locked and referenced by the caller, in use: mapped, or written to once, or (a
+ * large one: where small ones are kept for the CPUs' lists, references say nothing) pinned?
  */
-static bool used(struct address_space *mapping, pgoff_t from, pgoff_t to)
+static bool folio_in_use(struct folio *folio)
+{
+	return folio_mapped(folio) || folio_test_dirty(folio) || folio_test_writeback(folio) ||
+	       (folio_test_large(folio) && folio_ref_count(folio) > folio_nr_pages(folio) + 1);
+}
+
+/*
+ * Are pages [from, to) in use, or in swap? A fault at work on a page holds its lock until the
+ * page is mapped and looks at i_size under it (fault_alone() in vma.c, and filemap_map_pages()).
+ * With i_size moved back first, a page whose lock was free once and that was not in use then
+ * cannot be mapped any more.
+ */
+static bool range_in_use(struct address_space *mapping, pgoff_t from, pgoff_t to)
 {
 	unsigned long index;
 	void *entry;
 	bool found = false;
 
 	xa_for_each_range(&mapping->i_pages, index, entry, from, to - 1) {
-		struct page *page = find_lock_page(mapping, index);
+		struct folio *folio = lock_folio(mapping, index);
 
-		if (page) {
-			found = folio_mapped(page_folio(page));
-			unlock_page(page);
-			put_page(page);
+		if (folio) {
+			found = folio_in_use(folio);
+			folio_unlock(folio);
+			folio_put(folio);
 		} else {
 			found = xa_is_value(xa_load(&mapping->i_pages, index));
 		}
@@ -170,13 +222,40 @@ static bool used(struct address_space *mapping, pgoff_t from, pgoff_t to)
 	return found;
 }
 
+/*
+ * Moves i_size down to at least to, so that no folio reaches past it: one that would is removed
+ * as a whole if it is not in use, as it then holds nothing but zeroes; else the size stays at
+ * its end. Splitting it would fail where it is pinned. Returns the size.
+ */
+static unsigned long fold_back(struct inode *inode, unsigned long to)
+{
+	struct folio *folio;
+	unsigned long end;
+
+	i_size_write(inode, to);
+	smp_mb();	/* pairs with privheap_page_is_committed() */
+	folio = to ? lock_folio(inode->i_mapping, (to >> PAGE_SHIFT) - 1) : NULL;
+	if (!folio)
+		return to;
+	end = folio_next_index(folio) << PAGE_SHIFT;
+	if (end > to && !folio_in_use(folio)) {
+		generic_error_remove_folio(inode->i_mapping, folio);
+	} else if (end > to) {
+		to = end;
+		i_size_write(inode, to);
+	}
+	folio_unlock(folio);
+	folio_put(folio);
+	return to;
+}
+
 /**
  * privheap_commit_take_back() - undo privheap_commit_add()
  * @heap: which
  * @added: what it added, not mapped by it
  *
- * What was added stays where the commit has moved on since, where some thread has used it, and
- * as far as another call was told that it is there: nothing is taken away that anybody has.
+ * What was added stays where the commit has moved on since, where a thread has used it, and as
+ * far as another call was told that it is there: nothing in use is taken away.
  *
  * Context: process, may sleep; no lock held.
  */
@@ -189,12 +268,13 @@ void privheap_commit_take_back(struct privheap_heap *heap, const struct privheap
 	to = max(added->from, heap->promised);
 	if (heap->ended || privheap_heap_committed(heap) != from || to >= from)
 		goto unlock;
-	i_size_write(inode, to);
-	if (used(inode->i_mapping, to >> PAGE_SHIFT, from >> PAGE_SHIFT)) {
+	to = fold_back(inode, to);
+	if (range_in_use(inode->i_mapping, to >> PAGE_SHIFT, from >> PAGE_SHIFT)) {
 		i_size_write(inode, from);
 		goto unlock;
 	}
 	shmem_truncate_range(inode, to, (loff_t)-1);
+	privheap_locked_uncharge(heap, from - to);
 	privheap_ledger_uncharge(&heap->context->ledgers, from - to);
 	trace_commit(heap, from, to);
 unlock:
@@ -209,7 +289,7 @@ unlock:
  * @added: out: what this call has added, empty if that was there already
  *
  * Context: process, may sleep; no lock held.
- * Return: 0, -EDQUOT, or what privheap_commit_fill() returns.
+ * Return: 0, -EDQUOT, -ENOMEM beyond RLIMIT_MEMLOCK, or what privheap_commit_fill() returns.
  */
 int privheap_commit_add(struct privheap_heap *heap, unsigned long committed, bool resident,
 			struct privheap_span *added)

@@ -5,6 +5,7 @@
 
 #include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/huge_mm.h>
 #include <linux/mm.h>
 #include <linux/shmem_fs.h>
 #include <linux/version.h>
@@ -19,7 +20,65 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 {
 	vma->vm_flags &= ~flags;
 }
+
+static inline void vm_flags_init(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags = flags;
+}
 #endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+static inline int generic_error_remove_folio(struct address_space *mapping, struct folio *folio)
+{
+	return generic_error_remove_page(mapping, &folio->page);
+}
+#endif
+
+/* Has the process asked for no huge pages at all (PR_SET_THP_DISABLE)? */
+static inline bool compat_thp_disabled(const struct mm_struct *mm)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+	return test_bit(MMF_DISABLE_THP, &mm->flags);
+#else
+	return mm_flags_test(MMF_DISABLE_THP_COMPLETELY, mm);
+#endif
+}
+
+/* What ->get_policy has been given since 6.7, and how to hand it on. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
+#define COMPAT_ILX
+#define COMPAT_ILX_ARG
+#else
+#define COMPAT_ILX		, pgoff_t *ilx
+#define COMPAT_ILX_ARG		, ilx
+#endif
+
+/* Where a mapping goes: at a multiple of the huge page's size, if it is that large. */
+static inline unsigned long compat_unmapped_area(struct file *file, unsigned long len,
+						 unsigned long pgoff, unsigned long flags)
+{
+#if IS_ENABLED(CONFIG_TRANSPARENT_HUGEPAGE)
+	return thp_get_unmapped_area(file, 0, len, pgoff, flags);
+#elif LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+	return current->mm->get_unmapped_area(file, 0, len, pgoff, flags);
+#else
+	return mm_get_unmapped_area(current->mm, file, 0, len, pgoff, flags);
+#endif
+}
+
+/* What tmpfs does for the VMAs of a file; NULL if it will not say. */
+static inline const struct vm_operations_struct *compat_tmpfs_vm_ops(struct file *file)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 18, 0)
+	struct vm_area_struct vma = { .vm_file = file };
+
+	return file->f_op->mmap(file, &vma) ? NULL : vma.vm_ops;
+#else
+	struct vm_area_desc desc = { .file = file };
+
+	return file->f_op->mmap_prepare(&desc) ? NULL : desc.vm_ops;
+#endif
+}
 
 /* ->write_begin for one whole page: its folio, locked and referenced, or an error pointer. */
 static inline struct folio *compat_write_begin(struct file *file, pgoff_t index)

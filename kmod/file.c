@@ -28,6 +28,7 @@
 #include "vma.h"
 
 static struct vfsmount *mount;
+static const struct vm_operations_struct *tmpfs_vm_ops;
 
 /*
  * Off, a heap's pages are not in Committed_AS: the system ledger bounds them, and was charged
@@ -55,10 +56,10 @@ static unsigned long place_base(struct file *file, unsigned long addr, unsigned 
 
 	if (READ_ONCE(heap->base) || (flags & MAP_FIXED))
 		return -EINVAL;
-	base = thp_get_unmapped_area(file, 0, len, pgoff, flags);
+	base = compat_unmapped_area(file, len, pgoff, flags);
 	if (IS_ERR_VALUE(base) || IS_ALIGNED(base, PRIVHEAP_WINDOW))
 		return base;
-	base = thp_get_unmapped_area(file, 0, len + PRIVHEAP_WINDOW, pgoff, flags);
+	base = compat_unmapped_area(file, len + PRIVHEAP_WINDOW, pgoff, flags);
 	return IS_ERR_VALUE(base) ? base : ALIGN(base, PRIVHEAP_WINDOW);
 }
 
@@ -89,14 +90,44 @@ struct file *privheap_file_new(struct privheap_heap *heap, const char *name)
 		return ERR_PTR(-ENOMEM);	/* tmpfs says -ENOSPC where it means an inode */
 	file_inode(file)->i_fop = &inode_ops;
 	file_inode(file)->i_flags |= S_IMMUTABLE;
-	/* For pages that nobody needs yet (page.c); those that are needed bring their own mask. */
-	mapping_set_gfp_mask(file->f_mapping,
-			     (GFP_HIGHUSER_MOVABLE & ~__GFP_IO & ~__GFP_FS) |
-			     __GFP_NORETRY | __GFP_NOWARN);
+	mapping_set_gfp_mask(file->f_mapping, PRIVHEAP_GFP);
 	file->private_data = heap;
 	__module_get(THIS_MODULE);	/* put with the operations, when the file is closed */
 	file->f_op = &file_ops;
 	return file;
+}
+
+/**
+ * privheap_file_tmpfs() - what tmpfs does for its own VMAs: faults and memory policies
+ *
+ * Context: any.
+ * Return: its operations; they live as long as the kernel.
+ */
+const struct vm_operations_struct *privheap_file_tmpfs(void)
+{
+	return tmpfs_vm_ops;
+}
+
+/* tmpfs tells its operations to whom maps a file only. */
+static int ask_tmpfs(void)
+{
+	struct file *file = compat_shmem_file(mount, "privheap", false);
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	tmpfs_vm_ops = compat_tmpfs_vm_ops(file);
+	fput(file);
+	return tmpfs_vm_ops && tmpfs_vm_ops->fault ? 0 : -ENODEV;
+}
+
+/* Without huge pages (a CPU or a kernel that has none) tmpfs knows no option for them. */
+static struct vfsmount *mount_tmpfs(struct file_system_type *type)
+{
+	char options[] = "huge=within_size";
+	struct vfsmount *with = vfs_kern_mount(type, SB_KERNMOUNT, "privheap", options);
+
+	return PTR_ERR_OR_ZERO(with) == -EINVAL ?
+	       vfs_kern_mount(type, SB_KERNMOUNT, "privheap", NULL) : with;
 }
 
 /**
@@ -107,13 +138,18 @@ struct file *privheap_file_new(struct privheap_heap *heap, const char *name)
  */
 int privheap_file_init(void)
 {
-	char options[] = "huge=within_size";
 	struct file_system_type *type = get_fs_type("tmpfs");
+	int err;
 
 	if (!type)
 		return -ENODEV;	/* tmpfs is built in: there is no module reference to put */
-	mount = vfs_kern_mount(type, SB_KERNMOUNT, "privheap", options);
-	return PTR_ERR_OR_ZERO(mount);
+	mount = mount_tmpfs(type);
+	if (IS_ERR(mount))
+		return PTR_ERR(mount);
+	err = ask_tmpfs();
+	if (err)
+		kern_unmount(mount);
+	return err;
 }
 
 /**

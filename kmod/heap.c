@@ -21,6 +21,7 @@
 #include "commit.h"
 #include "file.h"
 #include "heap.h"
+#include "locked.h"
 #include "trace.h"
 #include "validate.h"
 #include "vma.h"
@@ -77,6 +78,7 @@ void privheap_heap_end(struct privheap_heap *heap)
 	heap->ended = true;
 	committed = privheap_heap_committed(heap);
 	i_size_write(inode, 0);
+	privheap_locked_uncharge(heap, committed);
 	mutex_unlock(&heap->lock);
 
 	xa_erase(&context->heaps, heap->id);
@@ -127,6 +129,7 @@ static struct privheap_heap *heap_new(struct privheap_context *context,
 		err = PTR_ERR(heap->file);
 		goto remove_heap;
 	}
+	privheap_locked_init(heap);
 	heap->id = atomic_long_inc_return(&context->last);
 	err = xa_insert(&context->heaps, heap->id, heap, GFP_KERNEL_ACCOUNT);
 	if (err)
@@ -329,7 +332,8 @@ int privheap_heap_stat(struct privheap_context *context, struct privheap_stat *a
 	arg->initial = heap->initial;
 	arg->committed = privheap_heap_committed(heap);
 	arg->resident = (u64)heap->file->f_mapping->nrpages << PAGE_SHIFT;
-	arg->flags = heap->flags;
+	arg->flags = (heap->flags & ~PRIVHEAP_CREATE_LOCKED) |
+		     (READ_ONCE(heap->locked) ? PRIVHEAP_CREATE_LOCKED : 0);
 	memcpy(arg->name, heap->name, sizeof(arg->name));
 	privheap_heap_put(heap);
 	return 0;

@@ -27,8 +27,11 @@ enum privheap_heap_state {
  * @initial: bytes committed at creation
  * @flags: PRIVHEAP_CREATE_*
  * @promised: commit that a call was told is there although another one had moved it there
- * @lock: every change of the commit, @promised and @ended; taken under mmap_lock and under
- *	nothing of ours
+ * @lock: every change of the commit, @promised, @locked, @needed and @ended; taken under
+ *	mmap_lock and under nothing of ours
+ * @locked: its pages stay in memory, and its commit counts against RLIMIT_MEMLOCK
+ * @needed: faults at work that must have their page, a count
+ * @huge_misfits: tmpfs was seen to make a huge page that did not fit into the commit
  * @ended: nothing is committed any more and nothing ever will be
  * @name: for people
  */
@@ -45,6 +48,9 @@ struct privheap_heap {
 	u32 flags;
 	unsigned long promised;
 	struct mutex lock;	/* see above */
+	bool locked;
+	unsigned int needed;
+	bool huge_misfits;
 	bool ended;
 	char name[PRIVHEAP_NAME_LEN];
 };

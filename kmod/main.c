@@ -7,6 +7,7 @@
  *	heap.c     the life of a heap
  *	vma.c      its mapping and its faults
  *	commit.c   how its commit moves (step.h: by how much)
+ *	locked.c   heaps that stay in memory
  *	page.c     how a page is brought in
  *	file.c     the tmpfs file behind it
  *	quota.c    whose account is charged

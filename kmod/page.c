@@ -2,103 +2,180 @@
 /*
  * Bringing a page of a heap into the page cache, zeroed once.
  *
- *	privheap_page_read()   the page somebody needs: every effort, tmpfs zeroes it
- *	privheap_page_try()    a page that would be nice to have: no effort, and no second zeroing
+ *	privheap_page_fill()   a page that may be done without: no OOM kill for it; huge where
+ *			       2 MiB of the commit lie around it
+ *	privheap_page_lock()   the page that a fault needs: every effort, one small page
+ *
+ * No folio here ever ends past the commit: it could be mapped whole, and would be memory that
+ * nobody was charged for. Huge folios come by ->write_begin alone, which hands them out locked
+ * and not up to date, so that they cannot be mapped: one that does not fit is removed before it
+ * is either. tmpfs itself makes none that does not fit, but where the administrator has set
+ * shmem_enabled to "force", or the commit has just moved back. Small pages come by tmpfs's own
+ * fault handler, which sees a VMA that refuses huge ones.
  *
  * With init_on_alloc (Debian's default) the page allocator has zeroed a page before tmpfs zeroes
- * it again, half the cost of a first touch. tmpfs leaves its own zeroing out for a page that is
- * about to be written whole (->write_begin): that is how the page is asked for here, and it is
- * declared up to date as it came, but only where the allocator promises zeroes.
+ * it again, half the cost of a first touch. After ->write_begin zeroing is the caller's: left
+ * out here where the allocator promises zeroes.
  */
-#include <linux/err.h>
 #include <linux/fs.h>
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/shmem_fs.h>
 
 #include "compat.h"
+#include "file.h"
 #include "heap.h"
 #include "page.h"
 
+static pgoff_t committed_pages(const struct privheap_heap *heap)
+{
+	return privheap_heap_committed(heap) >> PAGE_SHIFT;
+}
+
 /**
- * privheap_page_read() - bring in a page
- * @heap: which
- * @index: page number, below the commit
+ * privheap_page_is_committed() - does a folio lie inside the commit as a whole
+ * @heap: whose
+ * @folio: locked by the caller
  *
- * Context: process, may sleep; also under an mmap_lock.
- * Return: the page with a reference; ERR_PTR(-EINVAL) if the commit has moved back meanwhile,
- * -ENOMEM or what else tmpfs says.
+ * Pairs with fold_back() in commit.c: a folio is in the page cache before its user looks at the
+ * size; a roll-back moves the size before it looks at the page cache.
+ *
+ * Context: any.
+ * Return: true if it does.
  */
-struct page *privheap_page_read(struct privheap_heap *heap, pgoff_t index)
+bool privheap_page_is_committed(const struct privheap_heap *heap, struct folio *folio)
 {
-	return shmem_read_mapping_page_gfp(heap->file->f_mapping, index, GFP_HIGHUSER_MOVABLE);
+	smp_mb();	/* pairs with fold_back()'s, see above */
+	return folio_next_index(folio) <= committed_pages(heap);
 }
 
-/* The index after the folio of a page, which the caller has a reference on. */
-static pgoff_t index_after(struct folio *folio, pgoff_t index)
-{
-	return max(index + 1, folio_next_index(folio));
-}
-
-static pgoff_t try_zeroing(struct privheap_heap *heap, pgoff_t index)
-{
-	struct address_space *mapping = heap->file->f_mapping;
-	struct page *page = shmem_read_mapping_page_gfp(mapping, index, mapping_gfp_mask(mapping));
-	pgoff_t next;
-
-	if (IS_ERR(page))
-		return index;
-	next = index_after(page_folio(page), index);
-	put_page(page);
-	return next;
-}
-
-/*
- * ->write_begin does not look at the size, so a page can come that lies past a commit that has
- * just moved back or ended. It was never up to date, nobody has mapped it: drop it.
+/**
+ * privheap_page_may_be_huge() - does the huge page around a page lie inside the commit
+ * @heap: which
+ * @index: page number
+ *
+ * Context: any.
+ * Return: true if it does.
  */
-static void drop_past_commit(struct privheap_heap *heap)
+bool privheap_page_may_be_huge(const struct privheap_heap *heap, pgoff_t index)
 {
-	struct inode *inode = file_inode(heap->file);
-
-	mutex_lock(&heap->lock);
-	shmem_truncate_range(inode, i_size_read(inode), (loff_t)-1);
-	mutex_unlock(&heap->lock);
+	return round_up(index + 1, PMD_SIZE >> PAGE_SHIFT) <= committed_pages(heap);
 }
 
-static pgoff_t try_zeroed(struct privheap_heap *heap, pgoff_t index)
+static bool allocator_zeroes(void)
 {
-	struct inode *inode = file_inode(heap->file);
+	return want_init_on_free() || want_init_on_alloc(0);
+}
+
+static void zero(struct folio *folio)
+{
+	long i, n = folio_nr_pages(folio);
+
+	for (i = 0; i < n; i++) {
+		clear_highpage(folio_page(folio, i));
+		cond_resched();
+	}
+	flush_dcache_folio(folio);
+}
+
+/* As privheap_page_fill(); a fresh folio that does not fit is gone again. */
+static pgoff_t fill_any(struct privheap_heap *heap, pgoff_t index)
+{
 	struct folio *folio = compat_write_begin(heap->file, index);
 	pgoff_t next = index;
 
 	if (IS_ERR(folio))
 		return index;
-	/* Marked as if somebody had written; it would go to the active list when unmapped. */
+	/* Marked as if it had been written; it would go to the active list when unmapped. */
 	folio_clear_referenced(folio);
-	if (likely((loff_t)index << PAGE_SHIFT < i_size_read(inode))) {
-		next = index_after(folio, index);
-		if (!folio_test_uptodate(folio))
+	if (likely(privheap_page_is_committed(heap, folio))) {
+		next = max(index + 1, folio_next_index(folio));
+		if (!folio_test_uptodate(folio)) {
+			if (!allocator_zeroes())
+				zero(folio);
 			folio_mark_uptodate(folio);
+		}
+	} else if (!folio_test_uptodate(folio)) {
+		if (folio_test_large(folio))
+			WRITE_ONCE(heap->huge_misfits, true);
+		generic_error_remove_folio(heap->file->f_mapping, folio);
 	}
 	folio_unlock(folio);
 	folio_put(folio);
-	if (unlikely(next == index))
-		drop_past_commit(heap);
+	return next;
+}
+
+/* The page, which is small if it was not there, locked and referenced. */
+static vm_fault_t lock_small(struct privheap_heap *heap, pgoff_t index, struct page **page)
+{
+	struct vm_area_struct vma = { .vm_file = heap->file, .vm_mm = heap->context->mm };
+	struct vm_fault vmf = { .vma = &vma, .pgoff = index };
+	vm_fault_t ret;
+
+	vm_flags_init(&vma, VM_SHARED | VM_NOHUGEPAGE);
+	ret = privheap_file_tmpfs()->fault(&vmf);
+	*page = vmf.page;
+	return ret;
+}
+
+static pgoff_t fill_small(struct privheap_heap *heap, pgoff_t index)
+{
+	struct page *page;
+	pgoff_t next;
+
+	if (!(lock_small(heap, index, &page) & VM_FAULT_LOCKED))
+		return index;
+	next = max(index + 1, folio_next_index(page_folio(page)));
+	unlock_page(page);
+	put_page(page);
 	return next;
 }
 
 /**
- * privheap_page_try() - bring in a page if that is easy
+ * privheap_page_fill() - bring in a page if there is memory without killing for it
  * @heap: which
  * @index: page number
+ * @huge: may it be a huge page, where that fits
  *
  * Context: process, may sleep; also under an mmap_lock; not under a page's lock or the heap's.
  * Return: the index after the folio that holds the page now, or @index if there is none.
  */
-pgoff_t privheap_page_try(struct privheap_heap *heap, pgoff_t index)
+pgoff_t privheap_page_fill(struct privheap_heap *heap, pgoff_t index, bool huge)
 {
-	if (want_init_on_free() || want_init_on_alloc(0))
-		return try_zeroed(heap, index);
-	return try_zeroing(heap, index);
+	if (!huge ||
+	    (READ_ONCE(heap->huge_misfits) && !privheap_page_may_be_huge(heap, index)))
+		return fill_small(heap, index);
+	return fill_any(heap, index);
+}
+
+/* How many faults are at work that cannot do without their page: their mask holds for all. */
+static void need(struct privheap_heap *heap, int faults)
+{
+	mutex_lock(&heap->lock);
+	heap->needed += faults;
+	mapping_set_gfp_mask(heap->file->f_mapping,
+			     heap->needed ? PRIVHEAP_GFP_NEEDED : PRIVHEAP_GFP);
+	mutex_unlock(&heap->lock);
+}
+
+/**
+ * privheap_page_lock() - bring in the page that a fault needs
+ * @heap: which
+ * @index: page number
+ * @page: out: the page, locked and referenced, if VM_FAULT_LOCKED is returned
+ *
+ * While it is at work other allocations for the heap may kill for memory, too.
+ *
+ * Context: process, may sleep; also under an mmap_lock; not under a page's lock or the heap's.
+ * Return: VM_FAULT_LOCKED, or VM_FAULT_OOM, or VM_FAULT_SIGBUS where the commit has moved back
+ * or swap could not be read; with VM_FAULT_MAJOR or not.
+ */
+vm_fault_t privheap_page_lock(struct privheap_heap *heap, pgoff_t index, struct page **page)
+{
+	vm_fault_t ret;
+
+	need(heap, 1);
+	ret = lock_small(heap, index, page);
+	need(heap, -1);
+	return ret;
 }

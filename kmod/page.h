@@ -2,12 +2,14 @@
 #ifndef PRIVHEAP_PAGE_H
 #define PRIVHEAP_PAGE_H
 
-#include <linux/types.h>
+#include <linux/mm_types.h>
 
-struct page;
+struct folio;
 struct privheap_heap;
 
-struct page *privheap_page_read(struct privheap_heap *heap, pgoff_t index);
-pgoff_t privheap_page_try(struct privheap_heap *heap, pgoff_t index);
+pgoff_t privheap_page_fill(struct privheap_heap *heap, pgoff_t index, bool huge);
+vm_fault_t privheap_page_lock(struct privheap_heap *heap, pgoff_t index, struct page **page);
+bool privheap_page_is_committed(const struct privheap_heap *heap, struct folio *folio);
+bool privheap_page_may_be_huge(const struct privheap_heap *heap, pgoff_t index);
 
 #endif

@@ -52,7 +52,8 @@ static inline bool privheap_validate_name(const char *name)
  */
 static inline bool privheap_validate_create(const struct privheap_create *arg, unsigned long space)
 {
-	return !(arg->flags & ~(PRIVHEAP_CREATE_EXEC | PRIVHEAP_CREATE_SECRET)) &&
+	return !(arg->flags & ~(PRIVHEAP_CREATE_EXEC | PRIVHEAP_CREATE_SECRET |
+				 PRIVHEAP_CREATE_LOCKED)) &&
 	       !arg->reserved && privheap_validate_name(arg->name) &&
 	       privheap_validate_pages(arg->maximum, space) && arg->initial <= arg->maximum;
 }

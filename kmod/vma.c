@@ -9,8 +9,14 @@
  *	    not there? bring in the window, or the page if it stands alone (page.c), map, done;
  *	    memory is short? bring in the one page, locked, for core mm to map
  *
- * A heap starts as one VMA of its creator. It may be split (mprotect, partial munmap), shrink
- * and grow in place; it never moves. Owner VMAs are counted and the heap ends with the last.
+ * Only the process's own touch commits, and what the kernel writes for it (read(2) into a
+ * heap). What only looks past the commit is refused: a core dump, a debugger, mlockall(2)
+ * populating every mapping, write(2) from bytes that nobody has written.
+ *
+ * A heap starts as one VMA of its creator. It may be split (mprotect, partial munmap) and
+ * shrink; it never grows or moves. Owner VMAs are counted and the heap ends with the last.
+ * VM_DONTEXPAND makes the VMA special: khugepaged and MADV_COLLAPSE, which would fill in pages
+ * past the commit, leave it alone; so does mlock(2), instead of which there are locked heaps.
  * A VMA in another mm (a child after MADV_DOFORK) keeps the structures alive, shows nothing.
  */
 #include <linux/memcontrol.h>
@@ -21,6 +27,7 @@
 
 #include "commit.h"
 #include "compat.h"
+#include "file.h"
 #include "heap.h"
 #include "page.h"
 #include "step.h"
@@ -28,7 +35,7 @@
 #include "vma.h"
 
 #define WINDOW_PAGES	(PRIVHEAP_WINDOW >> PAGE_SHIFT)
-#define NEARBY		(WINDOW_PAGES / 4 - 1)
+#define NEARBY		(max(WINDOW_PAGES / 4, 2UL) - 1)
 
 static bool is_owner(const struct vm_area_struct *vma)
 {
@@ -57,6 +64,18 @@ static void vma_close(struct vm_area_struct *vma)
 	    !test_bit(HEAP_DYING, &heap->state))
 		privheap_heap_end(heap);
 	privheap_heap_put(heap);
+}
+
+/**
+ * privheap_vma_takes_huge() - may huge pages be made for a VMA
+ * @vma: of a heap
+ *
+ * Context: under the mmap_lock or a VMA lock, or for a VMA that is being made.
+ * Return: false if the process has asked for none, by madvise(2) or prctl(2).
+ */
+bool privheap_vma_takes_huge(const struct vm_area_struct *vma)
+{
+	return !(vma->vm_flags & VM_NOHUGEPAGE) && !compat_thp_disabled(vma->vm_mm);
 }
 
 static int vma_mremap(struct vm_area_struct *vma)
@@ -108,6 +127,7 @@ static bool is_in_a_row(struct address_space *mapping, pgoff_t pgoff)
 /* Brings in the page and, in a row, the rest of its window, as far as that is easy. */
 static void fill_window(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
 {
+	bool huge = privheap_vma_takes_huge(vmf->vma);
 	pgoff_t index, next;
 
 	if (!is_in_a_row(vmf->vma->vm_file->f_mapping, vmf->pgoff)) {
@@ -115,29 +135,34 @@ static void fill_window(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
 		last = first;
 	}
 	for (index = first; index <= last; index = next) {
-		next = privheap_page_try(vmf->vma->vm_private_data, index);
+		next = privheap_page_fill(vmf->vma->vm_private_data, index, huge);
 		if (next == index)
 			break;
 	}
 }
 
 /*
- * Returns the page locked, for core mm to map, if it still belongs to the heap and lies inside
- * the commit: take_back() in commit.c relies on the look at the size under the lock.
+ * The page alone, locked, for core mm to map, if it lies inside the commit; else the fault is
+ * to be tried again.
  */
-static vm_fault_t lock_for_core(struct vm_fault *vmf, struct page *page)
+static vm_fault_t fault_alone(struct vm_fault *vmf)
 {
-	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
+	struct privheap_heap *heap = vmf->vma->vm_private_data;
+	struct page *page;
+	vm_fault_t ret = privheap_page_lock(heap, vmf->pgoff, &page);
 
-	lock_page(page);
-	if (page_folio(page)->mapping != mapping ||
-	    (loff_t)vmf->pgoff << PAGE_SHIFT >= i_size_read(mapping->host)) {
+	if (!(ret & VM_FAULT_LOCKED)) {
+		bool gone = vmf->pgoff >= privheap_heap_committed(heap) >> PAGE_SHIFT;
+
+		return gone ? VM_FAULT_NOPAGE : ret;
+	}
+	if (!privheap_page_is_committed(heap, page_folio(page))) {
 		unlock_page(page);
 		put_page(page);
 		return VM_FAULT_NOPAGE;
 	}
 	vmf->page = page;
-	return VM_FAULT_LOCKED;
+	return ret;
 }
 
 /*
@@ -148,7 +173,6 @@ static vm_fault_t fault_page(struct vm_fault *vmf, bool fresh)
 {
 	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
 	pgoff_t first, last, committed = i_size_read(mapping->host) >> PAGE_SHIFT;
-	struct page *page;
 
 	if (!window(vmf, committed, &first, &last))
 		return VM_FAULT_NOPAGE;
@@ -157,12 +181,7 @@ static vm_fault_t fault_page(struct vm_fault *vmf, bool fresh)
 	fill_window(vmf, first, last);
 	if (map_window(vmf, first, last) & VM_FAULT_NOPAGE)
 		return VM_FAULT_NOPAGE;
-	page = privheap_page_read(vmf->vma->vm_private_data, vmf->pgoff);
-	if (PTR_ERR(page) == -EINVAL)	/* the size moved back: look again */
-		return VM_FAULT_NOPAGE;
-	if (IS_ERR(page))
-		return vmf_error(PTR_ERR(page));
-	return lock_for_core(vmf, page);
+	return fault_alone(vmf);
 }
 
 /* Faults on behalf of another task (ptrace, /proc/PID/mem) are charged to the heap's own mm. */
@@ -177,6 +196,14 @@ static vm_fault_t fault_remote(struct vm_fault *vmf, bool fresh)
 	return ret;
 }
 
+/* Does this fault only look, where a touch would commit? */
+static bool is_look(const struct vm_fault *vmf)
+{
+	return !(vmf->flags & (FAULT_FLAG_USER | FAULT_FLAG_WRITE)) ||
+	       (vmf->flags & FAULT_FLAG_REMOTE) || current->mm != vmf->vma->vm_mm ||
+	       (current->flags & PF_DUMPCORE);
+}
+
 static vm_fault_t fault_checked(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -187,13 +214,8 @@ static vm_fault_t fault_checked(struct vm_fault *vmf)
 	if (!is_owner(vma) || needed > heap->maximum)
 		return VM_FAULT_SIGBUS;
 	fresh = needed > privheap_heap_committed(heap);
-	if (fresh) {
-		/* A core dump must not commit the holes it reads. */
-		if (current->flags & PF_DUMPCORE)
-			return VM_FAULT_SIGBUS;
-		if (privheap_commit_touch(heap, needed))
-			return VM_FAULT_SIGBUS;
-	}
+	if (fresh && (is_look(vmf) || privheap_commit_touch(heap, needed)))
+		return VM_FAULT_SIGBUS;
 	if (likely(current->mm == vma->vm_mm))
 		return fault_page(vmf, fresh);
 	return fault_remote(vmf, fresh);
@@ -212,12 +234,29 @@ static vm_fault_t vma_map_pages(struct vm_fault *vmf, pgoff_t first, pgoff_t las
 	return is_owner(vmf->vma) ? filemap_map_pages(vmf, first, last) : 0;
 }
 
+#ifdef CONFIG_NUMA
+static int vma_set_policy(struct vm_area_struct *vma, struct mempolicy *policy)
+{
+	return privheap_file_tmpfs()->set_policy(vma, policy);
+}
+
+static struct mempolicy *vma_get_policy(struct vm_area_struct *vma,
+					unsigned long address COMPAT_ILX)
+{
+	return privheap_file_tmpfs()->get_policy(vma, address COMPAT_ILX_ARG);
+}
+#endif
+
 static const struct vm_operations_struct vma_ops = {
 	.open = vma_open,
 	.close = vma_close,
 	.mremap = vma_mremap,
 	.fault = vma_fault,
 	.map_pages = vma_map_pages,
+#ifdef CONFIG_NUMA
+	.set_policy = vma_set_policy,
+	.get_policy = vma_get_policy,
+#endif
 };
 
 /**
@@ -235,7 +274,7 @@ int privheap_vma_mmap(struct file *file, struct vm_area_struct *vma)
 	if (heap->base || vma->vm_mm != heap->context->mm || vma->vm_pgoff ||
 	    vma->vm_end - vma->vm_start != heap->maximum || !(vma->vm_flags & VM_SHARED))
 		return -EPERM;
-	vm_flags_set(vma, VM_DONTCOPY);
+	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND);
 	if (!(heap->flags & PRIVHEAP_CREATE_EXEC))
 		vm_flags_clear(vma, VM_EXEC | VM_MAYEXEC);
 	if (heap->flags & PRIVHEAP_CREATE_SECRET)

@@ -18,6 +18,19 @@
  *    charged to quotas   costs address space only; a touch commits up
  *    holds pages         to it, or raises SIGBUS when a quota refuses
  *
+ * What is resident of a heap never exceeds what is committed of it, nor that its maximum or any
+ * limit, whatever is advised, collapsed or forced (madvise(2), khugepaged, shmem_enabled).
+ *
+ * A touch is an access of the process's own threads, or a write of the kernel for it (read(2)
+ * into the heap). To look is not to touch: past the commit a debugger, /proc/PID/mem,
+ * process_vm_readv(2) and process_vm_writev(2), a core dump, the population that mlock(2) and
+ * mlockall(2) do, and what the kernel reads for the process (write(2) from the heap) are refused,
+ * with EFAULT, EIO or ENOMEM as each has it, and commit nothing.
+ *
+ * madvise(2) with MADV_NOHUGEPAGE, prctl(2) with PR_SET_THP_DISABLE, mbind(2), set_mempolicy(2)
+ * and migrate_pages(2) work as on other memory. mlock(2) on a heap returns 0 and locks nothing:
+ * see PRIVHEAP_CREATE_LOCKED. mremap(2) is refused, MADV_DODUMP is EINVAL.
+ *
  * Rules that hold for every call:
  *  - A descriptor belongs to the address space that opened it. From any other (a forked child,
  *    after exec, a receiver over SCM_RIGHTS) every call fails with EPERM. Closing the last
@@ -56,9 +69,14 @@
  * charges them to the process, user and system quota and makes them resident. When it succeeds
  * those bytes are there.
  *
+ * Where memory is short, that of a memory cgroup too, the call fails: nothing is killed for it.
+ *
  * Errors: EINVAL (flags, reserved, name, @maximum 0 or beyond the address space,
  * @initial > @maximum), EDQUOT (a quota or the number of heaps), ENOMEM (memory, address space,
- * number of mappings).
+ * number of mappings, or @initial of a locked heap beyond RLIMIT_MEMLOCK), EAGAIN (after
+ * mlockall(MCL_FUTURE) mmap(2) counts @maximum, too, against RLIMIT_MEMLOCK), EACCES or EPERM
+ * (PRIVHEAP_CREATE_EXEC where the process or the system allows no memory that is both writable
+ * and executable: PR_SET_MDWE, SELinux).
  */
 struct privheap_create {
 	__u32 flags;
@@ -73,8 +91,21 @@ struct privheap_create {
 
 /* Pages may be executed. Without it PROT_EXEC can never be had on the heap. */
 #define PRIVHEAP_CREATE_EXEC	0x1U
-/* No ptrace, /proc/PID/mem, process_vm_readv, core dump or O_DIRECT on the heap's bytes. */
+/*
+ * No ptrace, /proc/PID/mem, process_vm_readv, core dump or O_DIRECT on the heap's bytes. Implies
+ * PRIVHEAP_CREATE_LOCKED as long as RLIMIT_MEMLOCK allows; a commit that it does not allow is
+ * made and ends that, which PRIVHEAP_STAT tells. Who needs both asks for both. The image that
+ * hibernation writes holds secret heaps like all memory: the module cannot prevent that.
+ */
 #define PRIVHEAP_CREATE_SECRET	0x2U
+/*
+ * Resident pages stay in memory: never swapped out. Initial bytes, and those that COMMIT
+ * populates, are resident; others once they are touched. What is committed counts against
+ * RLIMIT_MEMLOCK (CAP_IPC_LOCK lifts it) and is seen as VmPin in /proc/PID/status; beyond the
+ * limit nothing is committed (ENOMEM, SIGBUS). Implied by mlockall(MCL_FUTURE) in force when the
+ * heap is made. munlockall(2) does not end it.
+ */
+#define PRIVHEAP_CREATE_LOCKED	0x4U
 
 /**
  * struct privheap_commit - argument of PRIVHEAP_COMMIT
@@ -85,7 +116,7 @@ struct privheap_create {
  * @reserved: in: 0
  *
  * Errors: EINVAL (flags, reserved, beyond the maximum), ENOENT (no such heap), EDQUOT,
- * ENOMEM (with PRIVHEAP_COMMIT_POPULATE only).
+ * ENOMEM (memory, with PRIVHEAP_COMMIT_POPULATE only; or RLIMIT_MEMLOCK, of a locked heap).
  */
 struct privheap_commit {
 	__u64 heap;
@@ -124,7 +155,7 @@ struct privheap_destroy {
  * @initial: out: bytes committed at creation
  * @committed: out: bytes committed
  * @resident: out: bytes of pages present now, those in swap not counted
- * @flags: in: 0; out: PRIVHEAP_CREATE_* it was created with
+ * @flags: in: 0; out: PRIVHEAP_CREATE_* in force: LOCKED as it is now, implied or asked for
  * @reserved: in: 0
  * @name: out: its name, 0-padded
  *

@@ -99,7 +99,8 @@ TEST_F(heap, C3_unknown_flags)
 		struct privheap_stat stat = { .heap = id, .flags = flag };
 		struct privheap_quota get = { .id = PRIVHEAP_QUOTA_SELF, .flags = flag };
 
-		if (flag & ~(PRIVHEAP_CREATE_EXEC | PRIVHEAP_CREATE_SECRET)) {
+		if (flag & ~(PRIVHEAP_CREATE_EXEC | PRIVHEAP_CREATE_SECRET |
+			     PRIVHEAP_CREATE_LOCKED)) {
 			EXPECT_EQ(EINVAL, heap_create(self->dev, 0, MIB, flag, &heap));
 		}
 		if (flag & ~PRIVHEAP_COMMIT_POPULATE) {

@@ -221,6 +221,14 @@ static inline bool is_filled(uint64_t address, size_t n, unsigned char byte)
 	return *p == byte && memcmp(p, p + 1, n - 1) == 0;
 }
 
+/* What is resident of a heap lies within its commit, and that within the maximum. */
+static inline bool within_commit(int dev, uint64_t heap)
+{
+	struct privheap_stat stat = heap_stat(dev, heap);
+
+	return stat.resident <= stat.committed && stat.committed <= stat.maximum;
+}
+
 /* A descriptor, and one heap of 16 MiB with 64 KiB initial. */
 FIXTURE(heap)
 {
@@ -237,6 +245,7 @@ FIXTURE_SETUP(heap)
 
 FIXTURE_TEARDOWN(heap)
 {
+	EXPECT_TRUE(within_commit(self->dev, self->heap.heap));
 	close(self->dev);
 }
 

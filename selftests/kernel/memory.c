@@ -6,89 +6,12 @@
  */
 #include <linux/io_uring.h>
 #include <sys/stat.h>
-#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
 
+#include "memory.h"
 #include "race.h"
-
-#define ZRAM		"/dev/zram0"
-#define ZRAM_SYS	"/sys/block/zram0"
-#define CGROUPS		"/sys/fs/cgroup"
-
-#ifndef MADV_PAGEOUT
-#define MADV_PAGEOUT	21
-#endif
-
-/* The number after key in a file of lines; after nothing if key is "". -1 = not there. */
-static long number_in(const char *path, const char *key)
-{
-	FILE *file = fopen(path, "r");
-	char line[256];
-	long n = -1;
-
-	while (file && n < 0 && fgets(line, sizeof(line), file))
-		if (!strncmp(line, key, strlen(key)))
-			n = strtol(line + strlen(key), NULL, 10);
-	if (file)
-		fclose(file);
-	return n;
-}
-
-static bool disk_on(void)
-{
-	if (access(ZRAM_SYS, F_OK) && system("modprobe zram"))
-		return false;
-	return !write_file(ZRAM_SYS "/reset", "1") && !write_file(ZRAM_SYS "/disksize", "128M");
-}
-
-static bool swap_on(void)
-{
-	struct {
-		char boot[1024];
-		uint32_t version, last_page, bad_pages;
-		char rest[PAGE - 1024 - 12 - 10], magic[10];
-	} header = { .version = 1, .last_page = 128 * MIB / PAGE - 1, .magic = "SWAPSPACE2" };
-	int fd = disk_on() ? open(ZRAM, O_WRONLY | O_CLOEXEC) : -1;
-	bool ok = fd >= 0 && write(fd, &header, sizeof(header)) == sizeof(header) && !fsync(fd);
-
-	close(fd);
-	return ok && !swapon(ZRAM, 0);
-}
-
-static bool disk_off(void)
-{
-	return !write_file(ZRAM_SYS "/reset", "1");
-}
-
-static bool swap_off(void)
-{
-	return !swapoff(ZRAM) && disk_off();
-}
-
-/* A number for every word that tells a page, and a life, from every other. */
-static uint64_t word(uint64_t at, uint64_t life)
-{
-	uint64_t state = at + life * GIB + 1;
-
-	return next(&state);
-}
-
-static void fill(uint64_t base, size_t n, uint64_t life)
-{
-	for (size_t i = 0; i < n; i += 8)
-		*(uint64_t *)(base + i) = word(i, life);
-}
-
-static size_t wrong_words(const void *data, size_t n, uint64_t life)
-{
-	size_t bad = 0;
-
-	for (size_t i = 0; i < n; i += 8)
-		bad += *(const uint64_t *)(data + i) != word(i, life);
-	return bad;
-}
 
 /* O_DIRECT on a disk */
 
@@ -290,11 +213,6 @@ TEST_F(heap, A7_vmsplice_of_a_secret_heap)
 
 #define GROUP	CGROUPS "/memory-test"
 #define SIBLING	CGROUPS "/memory-sibling"
-
-static bool group_on(const char *dir)
-{
-	return !write_file(CGROUPS "/cgroup.subtree_control", "+memory") && !mkdir(dir, 0700);
-}
 
 static long charged(void)
 {
