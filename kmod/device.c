@@ -168,12 +168,14 @@ static void device_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct privheap_context *context = file->private_data;
 	struct privheap_ledger *process = context->ledgers.level[0];
+	unsigned long used, peak;
 	struct privheap_heap *heap;
 	unsigned long id;
 
+	privheap_ledger_read(process, &used, &peak);
 	seq_printf(m, "privheap-limit:\t%lu\n", privheap_ledger_limit(process));
-	seq_printf(m, "privheap-committed:\t%lu\n", atomic_long_read(&process->used));
-	seq_printf(m, "privheap-peak:\t%lu\n", atomic_long_read(&process->peak));
+	seq_printf(m, "privheap-committed:\t%lu\n", used);
+	seq_printf(m, "privheap-peak:\t%lu\n", peak);
 	seq_printf(m, "privheap-denied:\t%lu\n", atomic_long_read(&process->denied));
 	seq_printf(m, "privheap-heaps:\t%lu\n", atomic_long_read(&process->heaps));
 

@@ -6,8 +6,10 @@
  *	used  3 MiB      used 40 MiB   used 90 MiB   level by level; if one refuses,
  *	limit 4 MiB      limit none    limit 8 GiB   the levels below give it back
  *
- * No lock: each level is one compare-and-exchange that never lets used pass the limit, not even
- * for a moment. A limit lowered below used refuses everything until enough was given back.
+ * No lock: each level is one compare-and-exchange that never lets what is charged pass the limit,
+ * not even for a moment. Only a charge that every level has granted is added to used, so neither
+ * used nor the peak ever tells of one that is refused further up. A limit lowered below used
+ * refuses everything until enough was given back.
  */
 #include <linux/compiler.h>
 #include <linux/errno.h>
@@ -42,13 +44,30 @@ static bool add_within(atomic_long_t *counter, unsigned long n, unsigned long li
 	return true;
 }
 
-static void raise_peak(struct privheap_ledger *ledger)
+static void raise_peak(struct privheap_ledger *ledger, long used)
 {
-	long used = atomic_long_read(&ledger->used);
 	long peak = atomic_long_read(&ledger->peak);
 
 	while (peak < used && !atomic_long_try_cmpxchg(&ledger->peak, &peak, used))
 		;
+}
+
+/**
+ * privheap_ledger_read() - what is committed, and the most that ever was
+ * @ledger: which
+ * @used: out
+ * @peak: out, never less than @used
+ *
+ * Whoever has charged may not yet have raised the peak: it is done here, so that nobody sees more
+ * used than the peak, and no peak that falls.
+ *
+ * Context: any; does not sleep.
+ */
+void privheap_ledger_read(struct privheap_ledger *ledger, unsigned long *used, unsigned long *peak)
+{
+	*used = atomic_long_read(&ledger->used);
+	raise_peak(ledger, *used);
+	*peak = atomic_long_read(&ledger->peak);
 }
 
 /**
@@ -67,15 +86,16 @@ int privheap_ledger_charge(struct privheap_ledger_chain *chain, unsigned long by
 	for (i = 0; i < LEDGER_LEVELS; i++) {
 		struct privheap_ledger *ledger = chain->level[i];
 
-		if (!add_within(&ledger->used, bytes, privheap_ledger_limit(ledger)))
+		if (!add_within(&ledger->charged, bytes, privheap_ledger_limit(ledger)))
 			goto undo;
 	}
 	for (i = 0; i < LEDGER_LEVELS; i++)
-		raise_peak(chain->level[i]);
+		raise_peak(chain->level[i],
+			   atomic_long_add_return(bytes, &chain->level[i]->used));
 	return 0;
 undo:
 	while (i--)
-		atomic_long_sub(bytes, &chain->level[i]->used);
+		atomic_long_sub(bytes, &chain->level[i]->charged);
 	return -EDQUOT;
 }
 
@@ -92,9 +112,9 @@ void privheap_ledger_deny(struct privheap_ledger_chain *chain, unsigned long byt
 
 	for (i = 0; i < LEDGER_LEVELS - 1; i++) {
 		unsigned long limit = privheap_ledger_limit(chain->level[i]);
-		unsigned long used = atomic_long_read(&chain->level[i]->used);
+		unsigned long charged = atomic_long_read(&chain->level[i]->charged);
 
-		if (limit && (bytes > limit || used > limit - bytes))
+		if (limit && (bytes > limit || charged > limit - bytes))
 			break;
 	}
 	atomic_long_inc(&chain->level[i]->denied);
@@ -111,8 +131,10 @@ void privheap_ledger_uncharge(struct privheap_ledger_chain *chain, unsigned long
 {
 	int i;
 
-	for (i = LEDGER_LEVELS; i--;)
+	for (i = LEDGER_LEVELS; i--;) {
 		atomic_long_sub(bytes, &chain->level[i]->used);
+		atomic_long_sub(bytes, &chain->level[i]->charged);
+	}
 }
 
 /**

@@ -11,8 +11,10 @@
 
 /**
  * struct privheap_ledger - one quota account; bytes unless said otherwise
- * @used: committed now
- * @peak: most that @used ever was
+ * @charged: @used, and what charges under way have claimed; this is held against the limit
+ * @used: committed now: charged at every level
+ * @peak: most that @used ever was, as far as those who changed it have told; read it with
+ *	privheap_ledger_read()
  * @denied: charges refused by this ledger, a count
  * @heaps: heaps alive, a count
  * @limit: 0 = none, LEDGER_LIMIT_DEFAULT = whatever *@default_limit says now
@@ -20,6 +22,7 @@
  * @heaps_limit: the module parameter for the number of heaps, or NULL
  */
 struct privheap_ledger {
+	atomic_long_t charged;
 	atomic_long_t used;
 	atomic_long_t peak;
 	atomic_long_t denied;
@@ -35,6 +38,8 @@ struct privheap_ledger_chain {
 };
 
 unsigned long privheap_ledger_limit(const struct privheap_ledger *ledger);
+void privheap_ledger_read(struct privheap_ledger *ledger, unsigned long *used,
+			  unsigned long *peak);
 int privheap_ledger_charge(struct privheap_ledger_chain *chain, unsigned long bytes);
 void privheap_ledger_deny(struct privheap_ledger_chain *chain, unsigned long bytes);
 void privheap_ledger_uncharge(struct privheap_ledger_chain *chain, unsigned long bytes);

@@ -132,6 +132,7 @@ static struct privheap_ledger *account_get(struct pid *pid, kuid_t uid)
 static void account_free(struct account *account)
 {
 	WARN_ON_ONCE(atomic_long_read(&account->ledger.used));
+	WARN_ON_ONCE(atomic_long_read(&account->ledger.charged));
 	WARN_ON_ONCE(atomic_long_read(&account->ledger.heaps));
 	hash_del(&account->node);
 	put_pid(account->pid);
@@ -319,13 +320,15 @@ static void ledger_put(struct privheap_ledger *ledger)
 int privheap_quota_read(struct privheap_ledger_chain *own, struct privheap_quota *arg)
 {
 	struct privheap_ledger *ledger = ledger_by_arg(own, arg);
+	unsigned long used, peak;
 
 	if (IS_ERR(ledger))
 		return PTR_ERR(ledger);
+	privheap_ledger_read(ledger, &used, &peak);
 	arg->flags = READ_ONCE(ledger->limit) == LEDGER_LIMIT_DEFAULT ? PRIVHEAP_QUOTA_DEFAULT : 0;
 	arg->limit = privheap_ledger_limit(ledger);
-	arg->used = atomic_long_read(&ledger->used);
-	arg->peak = atomic_long_read(&ledger->peak);
+	arg->used = used;
+	arg->peak = peak;
 	arg->denied = atomic_long_read(&ledger->denied);
 	arg->heaps = atomic_long_read(&ledger->heaps);
 	arg->heaps_limit = ledger->heaps_limit ? READ_ONCE(*ledger->heaps_limit) : 0;
@@ -414,6 +417,7 @@ void privheap_quota_exit(void)
 	hash_for_each_safe(users, bucket, next, account, node)
 		account_free(account);
 	WARN_ON(atomic_long_read(&system_ledger.used));
+	WARN_ON(atomic_long_read(&system_ledger.charged));
 	WARN_ON(atomic_long_read(&system_ledger.heaps));
 	kmem_cache_destroy(account_cache);
 }

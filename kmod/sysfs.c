@@ -27,13 +27,19 @@ static ssize_t emit(char *buf, const atomic_long_t *counter)
 
 static ssize_t committed_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return emit(buf, &privheap_quota_system()->used);
+	unsigned long used, peak;
+
+	privheap_ledger_read(privheap_quota_system(), &used, &peak);
+	return sysfs_emit(buf, "%lu\n", used);
 }
 static DEVICE_ATTR_RO(committed);
 
 static ssize_t peak_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
-	return emit(buf, &privheap_quota_system()->peak);
+	unsigned long used, peak;
+
+	privheap_ledger_read(privheap_quota_system(), &used, &peak);
+	return sysfs_emit(buf, "%lu\n", peak);
 }
 static DEVICE_ATTR_RO(peak);
 

@@ -34,9 +34,12 @@ static void expect_used(struct kunit *test, long used)
 	struct accounts *a = test->priv;
 	int i;
 
-	for (i = 0; i < LEDGER_LEVELS; i++)
+	for (i = 0; i < LEDGER_LEVELS; i++) {
 		KUNIT_EXPECT_EQ_MSG(test, atomic_long_read(&a->ledgers[i].used), used,
 				    "level %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, atomic_long_read(&a->ledgers[i].charged), used,
+				    "level %d", i);
+	}
 }
 
 static void expect_peak(struct kunit *test, long peak)
@@ -182,6 +185,28 @@ static void peak_stays(struct kunit *test)
 	expect_peak(test, 5001);
 }
 
+/* Another charge is between its steps: it has claimed and not been granted, or not told its peak. */
+static void K16_others_under_way(struct kunit *test)
+{
+	struct accounts *a = test->priv;
+	unsigned long used, peak;
+
+	KUNIT_ASSERT_EQ(test, privheap_ledger_charge(&a->chain, 4096), 0);
+	atomic_long_set(&a->ledgers[0].charged, 4096 + 65536);
+	KUNIT_EXPECT_EQ(test, privheap_ledger_charge(&a->chain, 1), 0);
+	privheap_ledger_read(&a->ledgers[0], &used, &peak);
+	KUNIT_EXPECT_EQ(test, used, 4097UL);
+	KUNIT_EXPECT_EQ(test, peak, 4097UL);
+
+	atomic_long_set(&a->ledgers[0].used, 8192);
+	privheap_ledger_read(&a->ledgers[0], &used, &peak);
+	KUNIT_EXPECT_EQ(test, used, 8192UL);
+	KUNIT_EXPECT_EQ(test, peak, 8192UL);
+	atomic_long_set(&a->ledgers[0].used, 0);
+	privheap_ledger_read(&a->ledgers[0], &used, &peak);
+	KUNIT_EXPECT_EQ(test, peak, 8192UL);
+}
+
 static void levels_are_shared(struct kunit *test)
 {
 	struct accounts *a = test->priv;
@@ -250,9 +275,9 @@ static void never_past_long_max(struct kunit *test)
 
 	/* A full level refuses whichever it is, and those below it give back. */
 	for (level = 0; level < LEDGER_LEVELS; level++) {
-		atomic_long_set(&a->ledgers[level].used, LONG_MAX);
+		atomic_long_set(&a->ledgers[level].charged, LONG_MAX);
 		KUNIT_EXPECT_EQ(test, privheap_ledger_charge(&a->chain, 1), -EDQUOT);
-		atomic_long_set(&a->ledgers[level].used, 0);
+		atomic_long_set(&a->ledgers[level].charged, 0);
 		expect_used(test, 0);
 	}
 }
@@ -323,6 +348,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(default_follows_the_parameter),
 	KUNIT_CASE(lowered_below_used),
 	KUNIT_CASE(peak_stays),
+	KUNIT_CASE(K16_others_under_way),
 	KUNIT_CASE(levels_are_shared),
 	KUNIT_CASE(denied_where_it_was),
 	KUNIT_CASE(denied_at_the_lowest),

@@ -347,6 +347,8 @@ static const char *difference(void)
 
 		if (atomic_long_read(&ledger->used) != sums->used)
 			return "used";
+		if (atomic_long_read(&ledger->charged) != sums->used)
+			return "charged";
 		if (atomic_long_read(&ledger->peak) != sums->peak)
 			return "peak";
 		if (atomic_long_read(&ledger->denied) != sums->denied)

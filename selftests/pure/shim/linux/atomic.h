@@ -24,6 +24,11 @@ static inline bool atomic_long_try_cmpxchg(atomic_long_t *v, long *old, long new
 					   __ATOMIC_SEQ_CST);
 }
 
+static inline long atomic_long_add_return(long n, atomic_long_t *v)
+{
+	return __atomic_add_fetch(&v->counter, n, __ATOMIC_SEQ_CST);
+}
+
 static inline void atomic_long_sub(long n, atomic_long_t *v)
 {
 	__atomic_fetch_sub(&v->counter, n, __ATOMIC_SEQ_CST);
