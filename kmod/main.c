@@ -10,7 +10,8 @@
  *	locked.c   heaps that stay in memory
  *	page.c     how a page is brought in
  *	file.c     the tmpfs file behind it
- *	quota.c    whose account is charged
+ *	quota.c    whose accounts are charged, and their limits
+ *	account.c  the accounts of processes and users
  *	ledger.c   what an account holds
  *	sysfs.c    the totals
  *	debugfs.c  the list of all heaps

@@ -1,34 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Accounts: which ledger belongs to which process and which user.
+ * Quotas: whose ledgers a process charges, what their limits are, and who may set them.
  *
- *	processes: struct pid of the thread group --> account      an account lives while a
- *	users:     uid in the initial namespace   --> account      context refers to it, and
- *	system:    one, static                                     longer if a limit was set:
- *	                                                           a process's until it is dead,
- *	                                                           a user's until rmmod
- *
- * The key is what makes a limit stick: struct pid survives exec and is never reused while we
- * hold it, so a limit set before exec is in force after it, and a second open finds the same
- * account; the uid is the global one, so user namespaces do not multiply it.
+ *	process (account.c) --> user (account.c) --> system (one, static)
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
-#include <linux/hashtable.h>
+#include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
-#include <linux/refcount.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
 #include <linux/uidgid.h>
-#include <linux/workqueue.h>
 
+#include "account.h"
 #include "quota.h"
 #include "../uapi/privheap.h"
-
-#define REAP_INTERVAL	(5 * HZ)	/* how long a dead process's limit may linger */
 
 static unsigned long process_limit;
 module_param(process_limit, ulong, 0644);
@@ -46,143 +34,24 @@ static unsigned long process_heaps = 16384;
 module_param(process_heaps, ulong, 0644);
 MODULE_PARM_DESC(process_heaps, "heaps a process may have; 0 = no limit");
 
-/**
- * struct account - a ledger and whose it is
- * @ledger: the figures; first, so that a chain's pointer leads back here
- * @node: in processes or users
- * @refs: one per context, one while @pinned
- * @pinned: a limit was set, so the account outlives its contexts
- * @pid: of a process account, referenced; else NULL
- * @uid: of a user account
- */
-struct account {
-	struct privheap_ledger ledger;
-	struct hlist_node node;
-	refcount_t refs;
-	bool pinned;
-	struct pid *pid;
-	kuid_t uid;
-};
-
-static struct kmem_cache *account_cache;
-static DEFINE_HASHTABLE(processes, 8);
-static DEFINE_HASHTABLE(users, 6);
-static DEFINE_MUTEX(accounts_lock);	/* both tables, @pinned, and every write of a limit */
+static DEFINE_MUTEX(limits_lock);	/* every write of a limit */
 
 static struct privheap_ledger system_ledger = {
 	.limit = LEDGER_LIMIT_DEFAULT,
 	.default_limit = &system_limit,
 };
 
-static void reap(struct work_struct *work);
-static DECLARE_DELAYED_WORK(reaper, reap);
+/* What new accounts begin with. */
+static const struct privheap_ledger fresh_process = {
+	.limit = LEDGER_LIMIT_DEFAULT,
+	.default_limit = &process_limit,
+	.heaps_limit = &process_heaps,
+};
 
-static struct account *account_of_process(struct pid *pid)
-{
-	struct account *account;
-
-	hash_for_each_possible(processes, account, node, (unsigned long)pid)
-		if (account->pid == pid)
-			return account;
-	return NULL;
-}
-
-static struct account *account_of_user(kuid_t uid)
-{
-	struct account *account;
-
-	hash_for_each_possible(users, account, node, __kuid_val(uid))
-		if (uid_eq(account->uid, uid))
-			return account;
-	return NULL;
-}
-
-/* The account of a process (pid) or a user (pid NULL), made if need be, with a reference. */
-static struct privheap_ledger *account_get(struct pid *pid, kuid_t uid)
-{
-	struct account *account, *fresh;
-
-	fresh = kmem_cache_zalloc(account_cache, GFP_KERNEL_ACCOUNT);
-	if (!fresh)
-		return NULL;
-	mutex_lock(&accounts_lock);
-	account = pid ? account_of_process(pid) : account_of_user(uid);
-	if (account) {
-		refcount_inc(&account->refs);
-		mutex_unlock(&accounts_lock);
-		kmem_cache_free(account_cache, fresh);
-		return &account->ledger;
-	}
-	fresh->ledger.limit = LEDGER_LIMIT_DEFAULT;
-	refcount_set(&fresh->refs, 1);
-	if (pid) {
-		fresh->pid = get_pid(pid);
-		fresh->ledger.default_limit = &process_limit;
-		fresh->ledger.heaps_limit = &process_heaps;
-		hash_add(processes, &fresh->node, (unsigned long)pid);
-	} else {
-		fresh->uid = uid;
-		fresh->ledger.default_limit = &user_limit;
-		hash_add(users, &fresh->node, __kuid_val(uid));
-	}
-	mutex_unlock(&accounts_lock);
-	return &fresh->ledger;
-}
-
-static void account_free(struct account *account)
-{
-	WARN_ON_ONCE(atomic_long_read(&account->ledger.used));
-	WARN_ON_ONCE(atomic_long_read(&account->ledger.charged));
-	WARN_ON_ONCE(atomic_long_read(&account->ledger.heaps));
-	hash_del(&account->node);
-	put_pid(account->pid);
-	kmem_cache_free(account_cache, account);
-}
-
-static void account_put(struct privheap_ledger *ledger)
-{
-	struct account *account = container_of(ledger, struct account, ledger);
-
-	if (!refcount_dec_and_mutex_lock(&account->refs, &accounts_lock))
-		return;
-	account_free(account);
-	mutex_unlock(&accounts_lock);
-}
-
-static bool process_is_dead(struct pid *pid)
-{
-	bool dead;
-
-	rcu_read_lock();
-	dead = !pid_task(pid, PIDTYPE_TGID);
-	rcu_read_unlock();
-	return dead;
-}
-
-/* Unpins accounts of processes that ended; runs as long as there are pinned ones. */
-static void reap(struct work_struct *work)
-{
-	struct account *account;
-	struct hlist_node *next;
-	bool more = false;
-	int bucket;
-
-	mutex_lock(&accounts_lock);
-	hash_for_each_safe(processes, bucket, next, account, node) {
-		if (!account->pinned)
-			continue;
-		if (!process_is_dead(account->pid)) {
-			more = true;
-			continue;
-		}
-		account->pinned = false;
-		if (refcount_dec_and_test(&account->refs))
-			account_free(account);
-	}
-	mutex_unlock(&accounts_lock);
-	if (more)
-		schedule_delayed_work(&reaper, REAP_INTERVAL);
-}
+static const struct privheap_ledger fresh_user = {
+	.limit = LEDGER_LIMIT_DEFAULT,
+	.default_limit = &user_limit,
+};
 
 /**
  * privheap_quota_get_chain() - the accounts of the calling process
@@ -193,12 +62,12 @@ static void reap(struct work_struct *work)
  */
 int privheap_quota_get_chain(struct privheap_ledger_chain *chain)
 {
-	chain->level[0] = account_get(task_tgid(current), INVALID_UID);
+	chain->level[0] = privheap_account_of_process(task_tgid(current), &fresh_process);
 	if (!chain->level[0])
 		return -ENOMEM;
-	chain->level[1] = account_get(NULL, current_uid());
+	chain->level[1] = privheap_account_of_user(current_uid(), &fresh_user);
 	if (!chain->level[1]) {
-		account_put(chain->level[0]);
+		privheap_account_put(chain->level[0]);
 		return -ENOMEM;
 	}
 	chain->level[2] = &system_ledger;
@@ -213,8 +82,8 @@ int privheap_quota_get_chain(struct privheap_ledger_chain *chain)
  */
 void privheap_quota_put_chain(struct privheap_ledger_chain *chain)
 {
-	account_put(chain->level[1]);
-	account_put(chain->level[0]);
+	privheap_account_put(chain->level[1]);
+	privheap_account_put(chain->level[0]);
 }
 
 /**
@@ -226,7 +95,7 @@ void privheap_quota_put_chain(struct privheap_ledger_chain *chain)
  */
 pid_t privheap_quota_pid(const struct privheap_ledger_chain *chain)
 {
-	return pid_nr(container_of(chain->level[0], struct account, ledger)->pid);
+	return pid_nr(privheap_account_pid(chain->level[0]));
 }
 
 /**
@@ -250,7 +119,7 @@ static struct pid *process_by_id(u32 id)
 {
 	struct pid *pid = find_get_pid(id);
 
-	if (pid && process_is_dead(pid)) {
+	if (pid && privheap_account_is_dead(pid)) {
 		put_pid(pid);
 		pid = NULL;
 	}
@@ -267,7 +136,7 @@ static struct privheap_ledger *process_ledger(u32 id)
 	pid = process_by_id(id);
 	if (IS_ERR(pid))
 		return ERR_CAST(pid);
-	ledger = account_get(pid, INVALID_UID);
+	ledger = privheap_account_of_process(pid, &fresh_process);
 	put_pid(pid);
 	return ledger ?: ERR_PTR(-ENOMEM);
 }
@@ -280,7 +149,7 @@ static struct privheap_ledger *user_ledger(u32 id)
 		return ERR_PTR(-EINVAL);
 	if (!is_administrator())
 		return ERR_PTR(-EPERM);
-	return account_get(NULL, uid) ?: ERR_PTR(-ENOMEM);
+	return privheap_account_of_user(uid, &fresh_user) ?: ERR_PTR(-ENOMEM);
 }
 
 /* The ledger that arg names, with a reference (the system's needs none). */
@@ -299,14 +168,14 @@ static struct privheap_ledger *ledger_by_arg(struct privheap_ledger_chain *own,
 		return arg->scope == PRIVHEAP_QUOTA_USER ? user_ledger(arg->id)
 							 : process_ledger(arg->id);
 	ledger = own->level[arg->scope];
-	refcount_inc(&container_of(ledger, struct account, ledger)->refs);
+	privheap_account_get(ledger);
 	return ledger;
 }
 
 static void ledger_put(struct privheap_ledger *ledger)
 {
 	if (ledger != &system_ledger)
-		account_put(ledger);
+		privheap_account_put(ledger);
 }
 
 /**
@@ -341,19 +210,6 @@ static bool is_raise(unsigned long from, unsigned long to)
 	return from && (!to || to > from);
 }
 
-/* A limit that was set must be found again by the next open, also after exec. */
-static void pin(struct privheap_ledger *ledger)
-{
-	struct account *account = container_of(ledger, struct account, ledger);
-
-	if (account->pinned)
-		return;
-	account->pinned = true;
-	refcount_inc(&account->refs);
-	if (account->pid)
-		schedule_delayed_work(&reaper, REAP_INTERVAL);
-}
-
 /**
  * privheap_quota_write() - PRIVHEAP_QUOTA_SET
  * @own: the caller's accounts
@@ -372,16 +228,16 @@ int privheap_quota_write(struct privheap_ledger_chain *own, struct privheap_quot
 	ledger = ledger_by_arg(own, arg);
 	if (IS_ERR(ledger))
 		return PTR_ERR(ledger);
-	mutex_lock(&accounts_lock);
+	mutex_lock(&limits_lock);
 	if ((arg->scope != PRIVHEAP_QUOTA_PROCESS ||
 	     is_raise(privheap_ledger_limit(ledger), arg->limit)) && !is_administrator()) {
 		err = -EPERM;
 	} else {
 		WRITE_ONCE(ledger->limit, arg->limit);
 		if (ledger != &system_ledger)
-			pin(ledger);
+			privheap_account_pin(ledger);
 	}
-	mutex_unlock(&accounts_lock);
+	mutex_unlock(&limits_lock);
 	ledger_put(ledger);
 	return err;
 }
@@ -396,8 +252,7 @@ int privheap_quota_init(void)
 {
 	if (system_limit == ULONG_MAX)
 		system_limit = (totalram_pages() / 2) << PAGE_SHIFT;
-	account_cache = KMEM_CACHE(account, SLAB_ACCOUNT);
-	return account_cache ? 0 : -ENOMEM;
+	return privheap_account_init();
 }
 
 /**
@@ -407,17 +262,8 @@ int privheap_quota_init(void)
  */
 void privheap_quota_exit(void)
 {
-	struct account *account;
-	struct hlist_node *next;
-	int bucket;
-
-	cancel_delayed_work_sync(&reaper);
-	hash_for_each_safe(processes, bucket, next, account, node)
-		account_free(account);
-	hash_for_each_safe(users, bucket, next, account, node)
-		account_free(account);
+	privheap_account_exit();
 	WARN_ON(atomic_long_read(&system_ledger.used));
 	WARN_ON(atomic_long_read(&system_ledger.charged));
 	WARN_ON(atomic_long_read(&system_ledger.heaps));
-	kmem_cache_destroy(account_cache);
 }
