@@ -3,25 +3,29 @@
  * Accounts: which ledger belongs to which process and which user.
  *
  *	processes: struct pid of the thread group --> account      an account lives while a
- *	users:     uid in the initial namespace   --> account      context refers to it, and
- *	                                                           longer if a limit was set:
- *	                                                           a process's until it is dead,
- *	                                                           a user's until rmmod
+ *	spaces:    its mm                         --> account      context refers to it, and
+ *	users:     uid in the initial namespace   --> account      longer if a limit was set:
+ *	                                                           a process's until it and its
+ *	                                                           address space are dead, a
+ *	                                                           user's until rmmod
  *
  * The key is what makes a limit stick: struct pid survives exec and is never reused while we
  * hold it, so a limit set before exec is in force after it, and a second open finds the same
  * account; the uid is the global one, so user namespaces do not multiply it.
+ *
+ * Processes that share an address space (CLONE_VM without CLONE_THREAD) would each commit a limit
+ * of their own into it, so they have one account: that of the first for whom one was made.
  */
 #include <linux/hashtable.h>
-#include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/refcount.h>
-#include <linux/sched/signal.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
 #include "account.h"
+#include "process.h"
 
 #define REAP_INTERVAL	(5 * HZ)	/* how long a dead process's limit may linger */
 
@@ -32,6 +36,9 @@
  * @refs: one per context, one while @pinned
  * @pinned: a limit was set, so the account outlives its contexts
  * @pid: of a process account, referenced; else NULL
+ * @mm: the process's when the account was last asked for, until that is dead; mm_count is held.
+ *	NULL = it had none
+ * @space: in spaces, if there is an @mm
  * @uid: of a user account
  */
 struct account {
@@ -40,13 +47,16 @@ struct account {
 	refcount_t refs;
 	bool pinned;
 	struct pid *pid;
+	struct mm_struct *mm;
+	struct hlist_node space;
 	kuid_t uid;
 };
 
 static struct kmem_cache *account_cache;
 static DEFINE_HASHTABLE(processes, 8);
+static DEFINE_HASHTABLE(spaces, 8);
 static DEFINE_HASHTABLE(users, 6);
-static DEFINE_MUTEX(accounts_lock);	/* both tables, and @pinned */
+static DEFINE_MUTEX(accounts_lock);	/* the tables, @pinned and @mm */
 
 static void reap(struct work_struct *work);
 static DECLARE_DELAYED_WORK(reaper, reap);
@@ -62,6 +72,16 @@ static struct account *account_of_pid(struct pid *pid)
 
 	hash_for_each_possible(processes, account, node, (unsigned long)pid)
 		if (account->pid == pid)
+			return account;
+	return NULL;
+}
+
+static struct account *account_of_mm(struct mm_struct *mm)
+{
+	struct account *account;
+
+	hash_for_each_possible(spaces, account, space, (unsigned long)mm)
+		if (account->mm == mm)
 			return account;
 	return NULL;
 }
@@ -87,8 +107,56 @@ static struct account *account_new(const struct privheap_ledger *ledger)
 	return account;
 }
 
+/* The account of a process that has exec'ed since it was last asked for, and shares this mm. */
+static struct account *account_sharing(struct mm_struct *mm)
+{
+	struct account *account;
+	int bucket;
+
+	hash_for_each(processes, bucket, account, node)
+		if (privheap_process_uses(account->pid, mm))
+			return account;
+	return NULL;
+}
+
+static struct account *find_process(struct pid *pid, struct mm_struct *mm)
+{
+	struct account *account = mm ? account_of_mm(mm) : NULL;
+
+	if (!account)
+		account = account_of_pid(pid);
+	if (!account && mm && privheap_process_may_share(pid, mm))
+		account = account_sharing(mm);
+	return account;
+}
+
+static bool mm_is_dead(struct mm_struct *mm)
+{
+	return !mm || !atomic_read(&mm->mm_users);
+}
+
+static void forget_mm(struct account *account)
+{
+	if (!account->mm)
+		return;
+	hash_del(&account->space);
+	mmdrop(account->mm);
+	account->mm = NULL;
+}
+
+/* After exec the old space may live on in others, who then still find the account by it. */
+static void remember_mm(struct account *account, struct mm_struct *mm)
+{
+	if (!mm || mm == account->mm || !mm_is_dead(account->mm))
+		return;
+	forget_mm(account);
+	mmgrab(mm);
+	account->mm = mm;
+	hash_add(spaces, &account->space, (unsigned long)mm);
+}
+
 /**
- * privheap_account_of_process() - the account of a process
+ * privheap_account_of_process() - the account of a process, or of whom it shares its mm with
  * @pid: of its thread group
  * @fresh: what a new account's ledger looks like
  *
@@ -99,11 +167,13 @@ struct privheap_ledger *privheap_account_of_process(struct pid *pid,
 						    const struct privheap_ledger *fresh)
 {
 	struct account *account, *made = account_new(fresh);
+	struct mm_struct *mm;
 
 	if (!made)
 		return NULL;
+	mm = privheap_process_grab_mm(pid);
 	mutex_lock(&accounts_lock);
-	account = account_of_pid(pid);
+	account = find_process(pid, mm);
 	if (account) {
 		refcount_inc(&account->refs);
 	} else {
@@ -111,7 +181,10 @@ struct privheap_ledger *privheap_account_of_process(struct pid *pid,
 		account->pid = get_pid(pid);
 		hash_add(processes, &account->node, (unsigned long)pid);
 	}
+	remember_mm(account, mm);
 	mutex_unlock(&accounts_lock);
+	if (mm)
+		mmdrop(mm);
 	if (made)
 		kmem_cache_free(account_cache, made);
 	return &account->ledger;
@@ -163,6 +236,7 @@ static void account_free(struct account *account)
 	WARN_ON_ONCE(atomic_long_read(&account->ledger.charged));
 	WARN_ON_ONCE(atomic_long_read(&account->ledger.heaps));
 	hash_del(&account->node);
+	forget_mm(account);
 	put_pid(account->pid);
 	kmem_cache_free(account_cache, account);
 }
@@ -215,23 +289,7 @@ struct pid *privheap_account_pid(const struct privheap_ledger *ledger)
 	return container_of(ledger, struct account, ledger)->pid;
 }
 
-/**
- * privheap_account_is_dead() - is there no such process any more
- * @pid: of a thread group, referenced
- *
- * Context: any.
- */
-bool privheap_account_is_dead(struct pid *pid)
-{
-	bool dead;
-
-	rcu_read_lock();
-	dead = !pid_task(pid, PIDTYPE_TGID);
-	rcu_read_unlock();
-	return dead;
-}
-
-/* Unpins accounts of processes that ended; runs as long as there are pinned ones. */
+/* Unpins accounts of processes and address spaces that ended; runs as long as there are pinned ones. */
 static void reap(struct work_struct *work)
 {
 	struct account *account;
@@ -243,7 +301,7 @@ static void reap(struct work_struct *work)
 	hash_for_each_safe(processes, bucket, next, account, node) {
 		if (!account->pinned)
 			continue;
-		if (!privheap_account_is_dead(account->pid)) {
+		if (!privheap_process_is_dead(account->pid) || !mm_is_dead(account->mm)) {
 			more = true;
 			continue;
 		}

@@ -22,6 +22,5 @@ void privheap_account_put(struct privheap_ledger *ledger);
 void privheap_account_pin(struct privheap_ledger *ledger);
 
 struct pid *privheap_account_pid(const struct privheap_ledger *ledger);
-bool privheap_account_is_dead(struct pid *pid);
 
 #endif

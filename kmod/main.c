@@ -12,6 +12,7 @@
  *	file.c     the tmpfs file behind it
  *	quota.c    whose accounts are charged, and their limits
  *	account.c  the accounts of processes and users
+ *	process.c  what is looked at of a process
  *	ledger.c   what an account holds
  *	sysfs.c    the totals
  *	debugfs.c  the list of all heaps

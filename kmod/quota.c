@@ -15,6 +15,7 @@
 #include <linux/uidgid.h>
 
 #include "account.h"
+#include "process.h"
 #include "quota.h"
 #include "../uapi/privheap.h"
 
@@ -119,7 +120,7 @@ static struct pid *process_by_id(u32 id)
 {
 	struct pid *pid = find_get_pid(id);
 
-	if (pid && privheap_account_is_dead(pid)) {
+	if (pid && privheap_process_is_dead(pid)) {
 		put_pid(pid);
 		pid = NULL;
 	}
