@@ -10,14 +10,28 @@
  * not even for a moment. Only a charge that every level has granted is added to used, so neither
  * used nor the peak ever tells of one that is refused further up. A limit lowered below used
  * refuses everything until enough was given back.
+ *
+ * What holds is the lowest of: what the administrator set, or the default where nothing was set;
+ * what a process has set for itself; and what others bound it by (RLIMIT_DATA).
  */
 #include <linux/compiler.h>
 #include <linux/errno.h>
 
 #include "ledger.h"
 
+/* The lower of two limits, of which 0 is none. */
+static unsigned long lower(unsigned long a, unsigned long b)
+{
+	return a && (!b || a < b) ? a : b;
+}
+
+static unsigned long half(unsigned long limit)
+{
+	return limit > 1 ? limit / 2 : limit;
+}
+
 /**
- * privheap_ledger_limit() - the limit in force
+ * privheap_ledger_limit() - the quota in force
  * @ledger: which
  *
  * Context: any.
@@ -27,7 +41,25 @@ unsigned long privheap_ledger_limit(const struct privheap_ledger *ledger)
 {
 	unsigned long limit = READ_ONCE(ledger->limit);
 
-	return limit == LEDGER_LIMIT_DEFAULT ? READ_ONCE(*ledger->default_limit) : limit;
+	if (limit == LEDGER_LIMIT_DEFAULT)
+		limit = READ_ONCE(*ledger->default_limit);
+	if (limit == LEDGER_LIMIT_DEFAULT && ledger->whole)
+		limit = half(privheap_ledger_limit(ledger->whole));
+	return lower(READ_ONCE(ledger->own), limit);
+}
+
+/**
+ * privheap_ledger_lowest() - the quota in force, or what else is lower
+ * @ledger: which
+ *
+ * Context: any.
+ * Return: bytes; 0 = there is no limit.
+ */
+unsigned long privheap_ledger_lowest(const struct privheap_ledger *ledger)
+{
+	unsigned long limit = privheap_ledger_limit(ledger);
+
+	return ledger->bound ? lower(ledger->bound(ledger), limit) : limit;
 }
 
 /* Adds n unless that passes the limit (0 = none); the limit is honoured at every moment. */
@@ -70,6 +102,18 @@ void privheap_ledger_read(struct privheap_ledger *ledger, unsigned long *used, u
 	*peak = atomic_long_read(&ledger->peak);
 }
 
+/* Charges one level; the reserve is for those who may use it, when nothing else is left. */
+static bool charge_level(struct privheap_ledger *ledger, unsigned long bytes)
+{
+	unsigned long limit = privheap_ledger_lowest(ledger);
+
+	if (!ledger->may_use_reserve)
+		return add_within(&ledger->charged, bytes, limit);
+	if (add_within(&ledger->charged, bytes, limit - limit / LEDGER_RESERVE))
+		return true;
+	return limit && ledger->may_use_reserve() && add_within(&ledger->charged, bytes, limit);
+}
+
 /**
  * privheap_ledger_charge() - take bytes from every level
  * @chain: the accounts
@@ -83,12 +127,9 @@ int privheap_ledger_charge(struct privheap_ledger_chain *chain, unsigned long by
 {
 	int i;
 
-	for (i = 0; i < LEDGER_LEVELS; i++) {
-		struct privheap_ledger *ledger = chain->level[i];
-
-		if (!add_within(&ledger->charged, bytes, privheap_ledger_limit(ledger)))
+	for (i = 0; i < LEDGER_LEVELS; i++)
+		if (!charge_level(chain->level[i], bytes))
 			goto undo;
-	}
 	for (i = 0; i < LEDGER_LEVELS; i++)
 		raise_peak(chain->level[i],
 			   atomic_long_add_return(bytes, &chain->level[i]->used));
@@ -111,7 +152,7 @@ void privheap_ledger_deny(struct privheap_ledger_chain *chain, unsigned long byt
 	int i;
 
 	for (i = 0; i < LEDGER_LEVELS - 1; i++) {
-		unsigned long limit = privheap_ledger_limit(chain->level[i]);
+		unsigned long limit = privheap_ledger_lowest(chain->level[i]);
 		unsigned long charged = atomic_long_read(&chain->level[i]->charged);
 
 		if (limit && (bytes > limit || charged > limit - bytes))

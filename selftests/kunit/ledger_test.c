@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The ledgers: what is charged, refused, undone and counted, level by level. */
 #include <kunit/test.h>
+#include <linux/minmax.h>
 
 #include "../../kmod/ledger.h"
 
@@ -293,6 +294,123 @@ static void wrapping_charges_are_refused(struct kunit *test)
 	expect_used(test, 8192);
 }
 
+static unsigned long bound;
+
+static unsigned long bound_by_others(const struct privheap_ledger *ledger)
+{
+	return bound;
+}
+
+static void K3_bound_by_others(struct kunit *test)
+{
+	struct accounts *a = test->priv;
+
+	a->ledgers[0].bound = bound_by_others;
+	bound = 8192;
+	a->ledgers[0].limit = 16384;
+	KUNIT_EXPECT_EQ(test, privheap_ledger_limit(&a->ledgers[0]), 16384UL);
+	KUNIT_EXPECT_EQ(test, privheap_ledger_lowest(&a->ledgers[0]), 8192UL);
+	KUNIT_EXPECT_EQ(test, privheap_ledger_charge(&a->chain, 8193), -EDQUOT);
+	privheap_ledger_deny(&a->chain, 8193);
+	expect_denied(test, 0, 1);
+	KUNIT_EXPECT_EQ(test, privheap_ledger_charge(&a->chain, 8192), 0);
+
+	a->ledgers[0].limit = 4096;
+	KUNIT_EXPECT_EQ(test, privheap_ledger_lowest(&a->ledgers[0]), 4096UL);
+	bound = 0;
+	a->ledgers[0].limit = 0;
+	KUNIT_EXPECT_EQ(test, privheap_ledger_lowest(&a->ledgers[0]), 0UL);
+	KUNIT_EXPECT_EQ(test, privheap_ledger_charge(&a->chain, 1UL << 40), 0);
+}
+
+/* Every pair of limits, of the process itself and of the administrator, set or by default. */
+static void K4_the_lower_of_own_and_set(struct kunit *test)
+{
+	static const unsigned long limits[] = { 0, 1, 4096, 8192, LONG_MAX };
+	struct accounts *a = test->priv;
+	int own, set, by_default;
+
+	for (own = 0; own < (int)ARRAY_SIZE(limits); own++)
+		for (set = 0; set < (int)ARRAY_SIZE(limits); set++)
+			for (by_default = 0; by_default < 2; by_default++) {
+				unsigned long low = limits[own] && limits[set] ?
+						    min(limits[own], limits[set]) :
+						    limits[own] + limits[set];
+
+				a->ledgers[0].own = limits[own];
+				a->limits[0] = by_default ? limits[set] : 123;
+				a->ledgers[0].limit = by_default ? LEDGER_LIMIT_DEFAULT :
+								   limits[set];
+				KUNIT_EXPECT_EQ(test, privheap_ledger_limit(&a->ledgers[0]), low);
+			}
+}
+
+static void K5_half_of_the_whole(struct kunit *test)
+{
+	static const struct {
+		unsigned long whole, half;
+	} rows[] = { { 0, 0 }, { 1, 1 }, { 2, 1 }, { 8192, 4096 }, { LONG_MAX, LONG_MAX / 2 } };
+	struct accounts *a = test->priv;
+	int i;
+
+	a->limits[1] = LEDGER_LIMIT_DEFAULT;
+	a->ledgers[1].whole = &a->ledgers[2];
+	for (i = 0; i < (int)ARRAY_SIZE(rows); i++) {
+		a->ledgers[2].limit = rows[i].whole;
+		KUNIT_EXPECT_EQ(test, privheap_ledger_limit(&a->ledgers[1]), rows[i].half);
+		a->ledgers[2].limit = LEDGER_LIMIT_DEFAULT;
+		a->limits[2] = rows[i].whole;
+		KUNIT_EXPECT_EQ(test, privheap_ledger_limit(&a->ledgers[1]), rows[i].half);
+	}
+	a->limits[1] = 12288;
+	KUNIT_EXPECT_EQ(test, privheap_ledger_limit(&a->ledgers[1]), 12288UL);
+
+	/* Of nothing there is no half: a number like any other. */
+	a->limits[1] = LEDGER_LIMIT_DEFAULT;
+	a->ledgers[1].whole = NULL;
+	KUNIT_EXPECT_EQ(test, privheap_ledger_limit(&a->ledgers[1]), LEDGER_LIMIT_DEFAULT);
+}
+
+static bool may;
+static int asked;
+
+static bool may_use_reserve(void)
+{
+	asked++;
+	return may;
+}
+
+static void K5_reserve(struct kunit *test)
+{
+	struct accounts *a = test->priv;
+
+	asked = 0;
+	may = false;
+	a->ledgers[2].may_use_reserve = may_use_reserve;
+	a->ledgers[2].limit = 16 * 4096;
+	KUNIT_EXPECT_EQ(test, privheap_ledger_charge(&a->chain, 15 * 4096), 0);
+	KUNIT_EXPECT_EQ(test, asked, 0);
+	KUNIT_EXPECT_EQ(test, privheap_ledger_charge(&a->chain, 1), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, asked, 1);
+	privheap_ledger_deny(&a->chain, 1);
+	expect_denied(test, 2, 1);
+	expect_used(test, 15 * 4096);
+
+	may = true;
+	KUNIT_EXPECT_EQ(test, privheap_ledger_charge(&a->chain, 4097), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, privheap_ledger_charge(&a->chain, 4096), 0);
+	KUNIT_EXPECT_EQ(test, privheap_ledger_charge(&a->chain, 1), -EDQUOT);
+	expect_used(test, 16 * 4096);
+
+	/* Without a limit there is nothing to keep back. */
+	may = false;
+	asked = 0;
+	a->ledgers[2].limit = 0;
+	KUNIT_EXPECT_EQ(test, privheap_ledger_charge(&a->chain, 1UL << 40), 0);
+	KUNIT_EXPECT_EQ(test, privheap_ledger_charge(&a->chain, LONG_MAX), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, asked, 0);
+}
+
 static void heaps_are_counted(struct kunit *test)
 {
 	struct accounts *a = test->priv;
@@ -354,6 +472,10 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(denied_at_the_lowest),
 	KUNIT_CASE(never_past_long_max),
 	KUNIT_CASE(wrapping_charges_are_refused),
+	KUNIT_CASE(K3_bound_by_others),
+	KUNIT_CASE(K4_the_lower_of_own_and_set),
+	KUNIT_CASE(K5_half_of_the_whole),
+	KUNIT_CASE(K5_reserve),
 	KUNIT_CASE(heaps_are_counted),
 	KUNIT_CASE(heaps_limit),
 	KUNIT_CASE(heaps_without_a_parameter),

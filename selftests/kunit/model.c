@@ -7,6 +7,8 @@
  *	                                                               +--> user --> system
  *	heap B (nothing initial, at most 6 MiB) ---------> process b --+
  *
+ * Process a sets limits for itself and may use the system's reserve; b is bound by others.
+ *
  * The sizes and limits are chosen so that six operations reach every outcome: see model.h. The
  * sequences form a tree; each node is one sequence and costs one operation.
  */
@@ -34,14 +36,16 @@ static const struct {
 /*
  * What "lower" and "raise" go down and up; 0 = none. Each rung has another level refuse first, so
  * the second gives a process its freedom back; on the last all three refuse, and a second heap too.
+ * The user has half of what the system has, until that is said otherwise.
  */
+#define HALF	LEDGER_LIMIT_DEFAULT
 static const struct rung {
-	unsigned long process, user, system, heaps;
+	unsigned long process, own_of_a, bound_of_b, user, system, heaps;
 } ladder[] = {
-	{ 0, 0, 4 * SZ_1M + WINDOW, 2 },
-	{ 2 * WINDOW + PAGE, 0, 4 * SZ_1M + WINDOW, 2 },
-	{ 0, 2 * WINDOW, 4 * SZ_1M + WINDOW, 2 },
-	{ 2 * WINDOW + PAGE, 2 * WINDOW, WINDOW + PAGE, 1 },
+	{ 0, 0, 0, HALF, 8 * SZ_1M + 2 * WINDOW, 2 },
+	{ 4 * WINDOW, 2 * WINDOW + PAGE, 3 * WINDOW, HALF, 8 * SZ_1M + 2 * WINDOW, 2 },
+	{ 0, 0, 0, 4 * WINDOW, 2 * WINDOW + 4 * PAGE, 2 },
+	{ 2 * WINDOW + PAGE, 0, 0, 2 * WINDOW, WINDOW + PAGE, 1 },
 };
 
 #define LOWEST ((int)(sizeof(ladder) / sizeof(ladder[0])) - 1)
@@ -56,7 +60,8 @@ static struct real {
 	struct privheap_ledger ledgers[LEDGERS];
 	struct privheap_ledger_chain chains[HEAPS];
 	struct heap heaps[HEAPS];
-	unsigned long process_limit, system_limit, system_heaps;
+	unsigned long process_limit, user_limit, system_limit, system_heaps, bound_of_b;
+	bool may_use_reserve;
 	int rung;
 } real;
 
@@ -81,9 +86,21 @@ static void real_set_limits(void)
 	const struct rung *rung = &ladder[real.rung];
 
 	real.process_limit = rung->process;
-	real.ledgers[USER].limit = rung->user;
+	real.ledgers[PROCESS_A].own = rung->own_of_a;
+	real.bound_of_b = rung->bound_of_b;
+	real.user_limit = rung->user;
 	real.system_limit = rung->system;
 	real.system_heaps = rung->heaps;
+}
+
+static unsigned long bound_of_b(const struct privheap_ledger *ledger)
+{
+	return real.bound_of_b;
+}
+
+static bool may_use_reserve(void)
+{
+	return real.may_use_reserve;
 }
 
 static void real_init(void)
@@ -95,7 +112,11 @@ static void real_init(void)
 		real.ledgers[i].limit = LEDGER_LIMIT_DEFAULT;
 	real.ledgers[PROCESS_A].default_limit = &real.process_limit;
 	real.ledgers[PROCESS_B].default_limit = &real.process_limit;
+	real.ledgers[PROCESS_B].bound = bound_of_b;
+	real.ledgers[USER].default_limit = &real.user_limit;
+	real.ledgers[USER].whole = &real.ledgers[SYSTEM];
 	real.ledgers[SYSTEM].default_limit = &real.system_limit;
+	real.ledgers[SYSTEM].may_use_reserve = may_use_reserve;
 	real.ledgers[SYSTEM].heaps_limit = &real.system_heaps;
 	for (i = 0; i < HEAPS; i++)
 		for (level = 0; level < LEDGER_LEVELS; level++)
@@ -163,11 +184,36 @@ static void real_limit(int by)
 
 /* The reference: add up first, act when nothing is in the way. */
 
+static long lowest_of(long a, long b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
+/* The quota; what else binds is not in it. */
 static long limit_of(int ledger)
 {
 	const struct rung *rung = &ladder[reference.rung];
 
-	return ledger == SYSTEM ? rung->system : ledger == USER ? rung->user : rung->process;
+	switch (ledger) {
+	case PROCESS_A:
+		return lowest_of(rung->process, rung->own_of_a);
+	case USER:
+		return rung->user == HALF ? rung->system / 2 : rung->user;
+	case SYSTEM:
+		return rung->system;
+	default:
+		return rung->process;
+	}
+}
+
+/* What this heap may fill a ledger up to; 0 = any amount. */
+static long room_of(int ledger, int h)
+{
+	long limit = limit_of(ledger);
+
+	if (ledger == PROCESS_B)
+		return lowest_of(limit, ladder[reference.rung].bound_of_b);
+	return ledger == SYSTEM && h == B ? limit - limit / 16 : limit;
 }
 
 /* The lowest level that is in the way of so many bytes more, or -1. */
@@ -177,12 +223,29 @@ static int refuser(int h, long bytes)
 
 	for (level = 0; level < LEDGER_LEVELS; level++) {
 		int ledger = heaps[h].ledgers[level];
-		long limit = limit_of(ledger);
+		long limit = room_of(ledger, h);
 
 		if (limit && reference.ledgers[ledger].used + bytes > limit)
 			return level;
 	}
 	return -1;
+}
+
+/* Which of a process's limits it was: the one that binds. */
+static enum model_outcome denied_by_process(int h, enum model_outcome by_process)
+{
+	const struct rung *rung = &ladder[reference.rung];
+
+	if (h == A && rung->own_of_a)
+		return DENIED_BY_OWN;
+	return h == B && rung->bound_of_b ? DENIED_BY_BOUND : by_process;
+}
+
+static bool is_in_reserve(void)
+{
+	long limit = limit_of(SYSTEM);
+
+	return reference.ledgers[SYSTEM].used > limit - limit / 16;
 }
 
 static void grow(int h, unsigned long committed)
@@ -225,7 +288,7 @@ static enum model_outcome reference_create(int h)
 	reference.heaps[h].alive = true;
 	count_heap(h, 1);
 	grow(h, heaps[h].initial);
-	return CREATED;
+	return is_in_reserve() ? CREATED_INTO_RESERVE : CREATED;
 }
 
 /* Where a step may end: at the next whole window, or whole 2 MiB from the 2 MiB mark on. */
@@ -268,7 +331,8 @@ static enum model_outcome reference_touch(int h)
 		return TOUCH_ONLY_NEEDED;
 	}
 	reference.ledgers[heaps[h].ledgers[level]].denied++;
-	return TOUCH_DENIED_BY_PROCESS + level;
+	return level ? TOUCH_DENIED_BY_PROCESS + level :
+		       denied_by_process(h, TOUCH_DENIED_BY_PROCESS);
 }
 
 static enum model_outcome reference_call(int h)
@@ -279,10 +343,11 @@ static enum model_outcome reference_call(int h)
 		return NOTHING;
 	if (level < 0) {
 		grow(h, heaps[h].call);
-		return CALL;
+		return is_in_reserve() ? CALL_INTO_RESERVE : CALL;
 	}
 	reference.ledgers[heaps[h].ledgers[level]].denied++;
-	return CALL_DENIED_BY_PROCESS + level;
+	return level ? CALL_DENIED_BY_PROCESS + level :
+		       denied_by_process(h, CALL_DENIED_BY_PROCESS);
 }
 
 static enum model_outcome reference_destroy(int h)
@@ -357,6 +422,8 @@ static const char *difference(void)
 			return "heaps";
 		if (privheap_ledger_limit(ledger) != (unsigned long)limit_of(i))
 			return "limit";
+		if (privheap_ledger_lowest(ledger) != (unsigned long)room_of(i, A))
+			return "lowest limit";
 	}
 	for (i = 0; i < HEAPS; i++) {
 		if (real.heaps[i].alive != reference.heaps[i].alive)
@@ -378,6 +445,7 @@ static void extend(struct model_report *report, int length)
 		report->sequence[length] = i;
 		report->length = length + 1;
 		report->sequences++;
+		real.may_use_reserve = operations[i].argument == A;
 		operations[i].real(operations[i].argument);
 		report->outcomes[operations[i].reference(operations[i].argument)]++;
 		report->wrong = difference();

@@ -8,6 +8,7 @@
 /* What came of an operation, to show that the sequences reach everything that can come of one. */
 #define MODEL_OUTCOMES(X)		\
 	X(CREATED)			\
+	X(CREATED_INTO_RESERVE)		\
 	X(CREATE_OVER_HEAPS)		\
 	X(CREATE_DENIED)		\
 	X(TOUCH_STEP)			\
@@ -19,9 +20,12 @@
 	X(TOUCH_DENIED_BY_USER)		\
 	X(TOUCH_DENIED_BY_SYSTEM)	\
 	X(CALL)				\
+	X(CALL_INTO_RESERVE)		\
 	X(CALL_DENIED_BY_PROCESS)	\
 	X(CALL_DENIED_BY_USER)		\
 	X(CALL_DENIED_BY_SYSTEM)	\
+	X(DENIED_BY_OWN)		\
+	X(DENIED_BY_BOUND)		\
 	X(DESTROYED)			\
 	X(LOWERED)			\
 	X(LOWERED_BELOW_USED)		\
