@@ -173,7 +173,7 @@ static void device_show_fdinfo(struct seq_file *m, struct file *file)
 	unsigned long id;
 
 	privheap_ledger_read(process, &used, &peak);
-	seq_printf(m, "privheap-limit:\t%lu\n", privheap_ledger_limit(process));
+	seq_printf(m, "privheap-limit:\t%lu\n", privheap_ledger_lowest(process));
 	seq_printf(m, "privheap-committed:\t%lu\n", used);
 	seq_printf(m, "privheap-peak:\t%lu\n", peak);
 	seq_printf(m, "privheap-denied:\t%lu\n", atomic_long_read(&process->denied));

@@ -5,6 +5,7 @@
  */
 #include <linux/pid.h>
 #include <linux/rcupdate.h>
+#include <linux/resource.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -107,4 +108,27 @@ bool privheap_process_may_share(struct pid *pid, struct mm_struct *mm)
 			own += READ_ONCE(thread->mm) == mm;
 	rcu_read_unlock();
 	return atomic_read(&mm->mm_users) > own;
+}
+
+/**
+ * privheap_process_data_limit() - its RLIMIT_DATA, the soft one
+ * @pid: referenced
+ *
+ * Where the process is gone and others live on in its address space it is the caller's.
+ *
+ * Context: any; does not sleep.
+ * Return: bytes; RLIM_INFINITY = there is no limit.
+ */
+unsigned long privheap_process_data_limit(struct pid *pid)
+{
+	struct task_struct *task;
+	unsigned long limit;
+
+	if (likely(pid == task_tgid(current)))
+		return rlimit(RLIMIT_DATA);
+	rcu_read_lock();
+	task = pid_task(pid, PIDTYPE_TGID);
+	limit = task_rlimit(task ?: current, RLIMIT_DATA);
+	rcu_read_unlock();
+	return limit;
 }

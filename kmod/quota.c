@@ -42,10 +42,23 @@ static struct privheap_ledger system_ledger = {
 	.default_limit = &system_limit,
 };
 
+/*
+ * RLIMIT_DATA bounds what a process has committed in private heaps, beside the quotas: it is there
+ * in every child, and ulimit, limits.conf, LimitDATA= and prlimit set it. One of 0 leaves no page,
+ * as one of 1 does; 0 is no limit here.
+ */
+static unsigned long data_limit(const struct privheap_ledger *ledger)
+{
+	unsigned long limit = privheap_process_data_limit(privheap_account_pid(ledger));
+
+	return limit == RLIM_INFINITY ? 0 : max(limit, 1UL);
+}
+
 /* What new accounts begin with. */
 static const struct privheap_ledger fresh_process = {
 	.limit = LEDGER_LIMIT_DEFAULT,
 	.default_limit = &process_limit,
+	.bound = data_limit,
 	.heaps_limit = &process_heaps,
 };
 
@@ -179,6 +192,11 @@ static void ledger_put(struct privheap_ledger *ledger)
 		privheap_account_put(ledger);
 }
 
+static bool was_set(const struct privheap_ledger *ledger)
+{
+	return READ_ONCE(ledger->limit) != LEDGER_LIMIT_DEFAULT;
+}
+
 /**
  * privheap_quota_read() - PRIVHEAP_QUOTA_GET
  * @own: the caller's accounts
@@ -190,13 +208,16 @@ static void ledger_put(struct privheap_ledger *ledger)
 int privheap_quota_read(struct privheap_ledger_chain *own, struct privheap_quota *arg)
 {
 	struct privheap_ledger *ledger = ledger_by_arg(own, arg);
-	unsigned long used, peak;
+	unsigned long limit, used, peak;
 
 	if (IS_ERR(ledger))
 		return PTR_ERR(ledger);
 	privheap_ledger_read(ledger, &used, &peak);
-	arg->flags = READ_ONCE(ledger->limit) == LEDGER_LIMIT_DEFAULT ? PRIVHEAP_QUOTA_DEFAULT : 0;
-	arg->limit = privheap_ledger_limit(ledger);
+	limit = privheap_ledger_limit(ledger);
+	arg->limit = privheap_ledger_lowest(ledger);
+	arg->flags = was_set(ledger) ? 0 : PRIVHEAP_QUOTA_DEFAULT;
+	if (arg->limit != limit)
+		arg->flags |= PRIVHEAP_QUOTA_RLIMIT;
 	arg->used = used;
 	arg->peak = peak;
 	arg->denied = atomic_long_read(&ledger->denied);

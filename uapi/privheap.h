@@ -178,9 +178,10 @@ struct privheap_stat {
  * @scope: in: PRIVHEAP_QUOTA_PROCESS, _USER or _SYSTEM
  * @id: in: process id, or user id, as the caller sees them; PRIVHEAP_QUOTA_SELF = the caller's;
  *	0 for _SYSTEM
- * @flags: in: 0; out: PRIVHEAP_QUOTA_DEFAULT or 0
+ * @flags: in: 0; out: PRIVHEAP_QUOTA_DEFAULT, PRIVHEAP_QUOTA_RLIMIT, or 0
  * @reserved: in: 0
- * @limit: bytes that may be committed; 0 = no limit. GET: out. SET: in
+ * @limit: bytes that may be committed; 0 = no limit. GET: out: the lowest of those in force, for
+ *	_PROCESS with RLIMIT_DATA. SET: in
  * @used: out of GET: bytes committed now; may exceed a limit that was lowered
  * @peak: out of GET: most bytes ever committed at once
  * @denied: out of GET: how often a commit was refused by this limit
@@ -188,9 +189,15 @@ struct privheap_stat {
  * @heaps_limit: out of GET: heaps allowed; 0 = no limit; _PROCESS only, else 0
  *
  * A commit must fit three limits: its process's, its user's (who opened the descriptor; user
- * namespaces do not multiply it) and the system's. A process's limit survives exec. A process
- * may lower its own limit, below what is used too: nothing more is granted until it fits.
- * SET ignores the fields marked "out of GET".
+ * namespaces do not multiply it) and the system's. A process may lower its own limit, below what
+ * is used too: nothing more is granted until it fits. SET ignores the fields marked "out of GET".
+ *
+ * A process's limit belongs to its address space: processes that share one (CLONE_VM) have one
+ * account, that of the first, whichever of them opens or is named here. It survives exec. It does
+ * not reach forked children: they begin with the default, so a process's limit alone does not hold
+ * a service that forks. RLIMIT_DATA does, per process: its soft limit bounds what the process has
+ * committed in private heaps, it is inherited over fork and exec, and a refusal by it is like any
+ * other of the process's limit.
  *
  * Errors: EINVAL (scope, id, flags, reserved), ESRCH (no such process), EPERM (raising a limit,
  * setting a user's or the system's, setting or reading another process's or another user's,
@@ -217,6 +224,8 @@ struct privheap_quota {
 
 /* The limit was never set: it follows the module's parameter. */
 #define PRIVHEAP_QUOTA_DEFAULT	0x1U
+/* The limit told is the process's RLIMIT_DATA, which is lower than its quota. */
+#define PRIVHEAP_QUOTA_RLIMIT	0x2U
 
 #define PRIVHEAP_IOC		0xBE
 #define PRIVHEAP_CREATE		_IOWR(PRIVHEAP_IOC, 0, struct privheap_create)
