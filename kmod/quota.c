@@ -123,10 +123,16 @@ struct privheap_ledger *privheap_quota_system(void)
 	return &system_ledger;
 }
 
-/* May the caller see and change accounts that are not its own? */
+/* May the caller see and change accounts that are not its own? A refusal is audited. */
 static bool is_administrator(void)
 {
 	return capable(CAP_SYS_RESOURCE);
+}
+
+/* The same where nothing is refused. */
+static bool would_be_administrator(void)
+{
+	return ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE);
 }
 
 static struct pid *process_by_id(u32 id)
@@ -194,7 +200,7 @@ static void ledger_put(struct privheap_ledger *ledger)
 
 static bool was_set(const struct privheap_ledger *ledger)
 {
-	return READ_ONCE(ledger->limit) != LEDGER_LIMIT_DEFAULT;
+	return READ_ONCE(ledger->limit) != LEDGER_LIMIT_DEFAULT || READ_ONCE(ledger->own);
 }
 
 /**
@@ -232,6 +238,23 @@ static bool is_raise(unsigned long from, unsigned long to)
 	return from && (!to || to > from);
 }
 
+/*
+ * What a process sets without the right to raise it is its own and comes on top: it can never be in
+ * the way of a limit that is set for it, or for all, later. What an administrator sets stands alone.
+ */
+static int set_limit(struct privheap_ledger *ledger, bool is_own, unsigned long limit)
+{
+	if ((!is_own || is_raise(privheap_ledger_limit(ledger), limit)) && !is_administrator())
+		return -EPERM;
+	if (would_be_administrator()) {
+		WRITE_ONCE(ledger->limit, limit);
+		WRITE_ONCE(ledger->own, 0);
+	} else {
+		WRITE_ONCE(ledger->own, limit);
+	}
+	return 0;
+}
+
 /**
  * privheap_quota_write() - PRIVHEAP_QUOTA_SET
  * @own: the caller's accounts
@@ -243,7 +266,7 @@ static bool is_raise(unsigned long from, unsigned long to)
 int privheap_quota_write(struct privheap_ledger_chain *own, struct privheap_quota *arg)
 {
 	struct privheap_ledger *ledger;
-	int err = 0;
+	int err;
 
 	if (arg->limit >= LONG_MAX)
 		return -EINVAL;
@@ -251,14 +274,9 @@ int privheap_quota_write(struct privheap_ledger_chain *own, struct privheap_quot
 	if (IS_ERR(ledger))
 		return PTR_ERR(ledger);
 	mutex_lock(&limits_lock);
-	if ((arg->scope != PRIVHEAP_QUOTA_PROCESS ||
-	     is_raise(privheap_ledger_limit(ledger), arg->limit)) && !is_administrator()) {
-		err = -EPERM;
-	} else {
-		WRITE_ONCE(ledger->limit, arg->limit);
-		if (ledger != &system_ledger)
-			privheap_account_pin(ledger);
-	}
+	err = set_limit(ledger, ledger == own->level[0], arg->limit);
+	if (!err && ledger != &system_ledger)
+		privheap_account_pin(ledger);
 	mutex_unlock(&limits_lock);
 	ledger_put(ledger);
 	return err;

@@ -189,8 +189,12 @@ struct privheap_stat {
  * @heaps_limit: out of GET: heaps allowed; 0 = no limit; _PROCESS only, else 0
  *
  * A commit must fit three limits: its process's, its user's (who opened the descriptor; user
- * namespaces do not multiply it) and the system's. A process may lower its own limit, below what
- * is used too: nothing more is granted until it fits. SET ignores the fields marked "out of GET".
+ * namespaces do not multiply it) and the system's. SET ignores the fields marked "out of GET".
+ *
+ * A process may lower its own limit, below what is used too: nothing more is granted until it fits.
+ * That limit is its own and comes on top of what the administrator sets, or the default, now or
+ * later: the lower one holds, and 0 opts out of nothing. A limit that is set with CAP_SYS_RESOURCE
+ * replaces both.
  *
  * A process's limit belongs to its address space: processes that share one (CLONE_VM) have one
  * account, that of the first, whichever of them opens or is named here. It survives exec. It does
@@ -222,7 +226,7 @@ struct privheap_quota {
 
 #define PRIVHEAP_QUOTA_SELF	0xffffffffU
 
-/* The limit was never set: it follows the module's parameter. */
+/* No limit was set, neither by the process nor for it: it follows the module's parameter. */
 #define PRIVHEAP_QUOTA_DEFAULT	0x1U
 /* The limit told is the process's RLIMIT_DATA, which is lower than its quota. */
 #define PRIVHEAP_QUOTA_RLIMIT	0x2U

@@ -84,4 +84,142 @@ TEST(K16_a_refused_charge_raises_no_peak)
 	close(dev);
 }
 
+/* Parameters */
+
+#define PARAMETERS	"/sys/module/privheap/parameters/"
+
+static int set_parameter(const char *path, uint64_t value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	return write_file(path, text);
+}
+
+static uint64_t parameter(const char *path)
+{
+	char text[32] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	close(fd);
+	return n > 0 ? strtoull(text, NULL, 10) : ~0ULL;
+}
+
+/* A child that does as it is told, step by step. */
+struct told {
+	pid_t pid;
+	int go, done;
+};
+
+static void tell_start(struct told *t, unsigned int uid, int (*f)(int dev, int step))
+{
+	int go[2], done[2];
+
+	if (pipe(go) || pipe(done))
+		return;
+	t->pid = fork();
+	if (!t->pid) {
+		int dev, result;
+		char step;
+
+		close(go[1]);
+		if (setresuid(uid, uid, uid))
+			_exit(100);
+		dev = device_open();
+		while (read(go[0], &step, 1) == 1) {
+			result = f(dev, step);
+			if (write(done[1], &result, sizeof(result)) != sizeof(result))
+				_exit(101);
+		}
+		_exit(0);
+	}
+	close(go[0]);
+	close(done[1]);
+	t->go = go[1];
+	t->done = done[0];
+}
+
+static int tell(struct told *t, char step)
+{
+	int result = -1;
+
+	if (write(t->go, &step, 1) != 1 || read(t->done, &result, sizeof(result)) != sizeof(result))
+		return -1;
+	return result;
+}
+
+static void tell_end(struct told *t)
+{
+	close(t->go);
+	close(t->done);
+	waitpid(t->pid, NULL, 0);
+}
+
+/* Own limits */
+
+static int opt_out(int dev, int step)
+{
+	static struct privheap_create heap;
+
+	switch (step) {
+	case 'o':
+		return limit_self(dev, 0);
+	case 'l':
+		return limit_self(dev, 2 * MIB);
+	case 'c':
+		return heap_create(dev, 8 * MIB, 8 * MIB, 0, &heap);
+	case 'd':
+		return heap_destroy(dev, heap.heap);
+	case 'm':
+		return quota(dev, PROCESS).limit / MIB;
+	case 'f':
+		return quota(dev, PROCESS).flags;
+	}
+	return -1;
+}
+
+TEST(K4_nobody_opts_out_of_a_default_set_later)
+{
+	uint64_t before = parameter(PARAMETERS "process_limit");
+	struct told t;
+
+	tell_start(&t, NOBODY, opt_out);
+	EXPECT_EQ(0, tell(&t, 'o'));
+	EXPECT_EQ(0, tell(&t, 'c'));
+	EXPECT_EQ(0, tell(&t, 'd'));
+	ASSERT_EQ(0, set_parameter(PARAMETERS "process_limit", 4 * MIB));
+	EXPECT_EQ(EDQUOT, tell(&t, 'c'));
+	EXPECT_EQ(4, tell(&t, 'm'));
+	EXPECT_EQ(EPERM, tell(&t, 'o'));
+	EXPECT_EQ(PRIVHEAP_QUOTA_DEFAULT, tell(&t, 'f'));
+	/* Its own, if lower, stays when the default goes. */
+	EXPECT_EQ(0, tell(&t, 'l'));
+	EXPECT_EQ(0, set_parameter(PARAMETERS "process_limit", before));
+	EXPECT_EQ(2, tell(&t, 'm'));
+	EXPECT_EQ(0, tell(&t, 'f'));
+	EXPECT_EQ(EDQUOT, tell(&t, 'c'));
+	tell_end(&t);
+}
+
+TEST(K4_what_the_administrator_sets_stands_alone)
+{
+	int dev = device_open();
+	struct told t;
+
+	tell_start(&t, NOBODY, opt_out);
+	EXPECT_EQ(0, tell(&t, 'l'));
+	EXPECT_EQ(0, quota_set(dev, PROCESS, t.pid, 16 * MIB));
+	EXPECT_EQ(16, tell(&t, 'm'));
+	EXPECT_EQ(0, tell(&t, 'c'));
+	EXPECT_EQ(0, tell(&t, 'd'));
+	EXPECT_EQ(0, tell(&t, 'l'));
+	EXPECT_EQ(2, tell(&t, 'm'));
+	EXPECT_EQ(0, quota_set(dev, PROCESS, t.pid, 0));
+	EXPECT_EQ(0, tell(&t, 'm'));
+	EXPECT_EQ(0, tell(&t, 'c'));
+	tell_end(&t);
+	close(dev);
+}
+
 TEST_HARNESS_MAIN
