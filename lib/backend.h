@@ -28,6 +28,7 @@ struct backend_range {
 	size_t maximum;
 	size_t committed;
 	uint64_t id;		/* the device's number of the heap; 0 on anonymous memory */
+	uint32_t opening;	/* of the device, see descriptor.h */
 };
 
 #define BACKEND_EXEC	(1U << 0)

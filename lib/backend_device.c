@@ -2,89 +2,63 @@
 /*
  * Ranges from /dev/privheap. Every call is one ioctl on the process's one descriptor; rules and
  * errors are those of uapi/privheap.h.
+ *
+ * The number of a heap means something to the descriptor that it was made through. When that is
+ * gone (see descriptor.h) the heap still grows, by a touch, as the uapi says, and ends by munmap.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
-#include "backend_device.h"
-#include "process.h"
+#include "backend.h"
+#include "descriptor.h"
 #include "../uapi/privheap.h"
 
-#define DEVICE_PATH	"/dev/privheap"
-#define DEVICE_FD_MIN	3	/* never one of the standard descriptors, even if those are closed */
+#define PAGE	((size_t)4096)
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23	/* Linux 5.14 */
+#endif
 
-/* Outside the wiped page: the child must still know what it inherited. */
-static _Atomic int device_inherited = -1;
-
-static int device_open_at(int minimum)
+/* 0 or a negative errno. */
+static int device_try(int fd, unsigned long request, void *argument)
 {
-	int fd, high;
+	int result;
 
-	do {
-		fd = open(DEVICE_PATH, O_RDWR | O_CLOEXEC);
-	} while (fd < 0 && errno == EINTR);
-	if (fd < 0)
-		return -errno;
-	if (fd >= minimum)
-		return fd;
-	high = fcntl(fd, F_DUPFD_CLOEXEC, minimum);
-	if (high < 0)
-		high = -errno;
-	close(fd);
-	return high;
-}
-
-/* The descriptor, or a negative errno. */
-static int device_fd(void)
-{
-	struct process *process = process_get();
-	uint32_t open_fd;
-	int fd;
-
-	if (!process)
-		return -ENOMEM;
-	open_fd = atomic_load_explicit(&process->device_open, memory_order_acquire);
-	if (open_fd)
-		return (int)open_fd - 1;
-	lock_take(&process->device_lock);
-	fd = (int)process->device_open - 1;
-	if (fd < 0) {
-		fd = device_open_at(DEVICE_FD_MIN);
-		if (fd >= 0) {
-			device_inherited = fd;
-			atomic_store_explicit(&process->device_open, (uint32_t)fd + 1,
-					      memory_order_release);
-		}
-	}
-	lock_drop(&process->device_lock);
-	return fd;
-}
-
-void backend_device_in_child(void)
-{
-	int fd = atomic_exchange(&device_inherited, -1);
-
-	if (fd >= 0)
-		close(fd);
-}
-
-/* 0 or a negative errno; errno itself is left alone. */
-static int device_ioctl(unsigned long request, void *argument)
-{
-	int error = errno, fd = device_fd(), result;
-
-	if (fd < 0) {
-		errno = error;
-		return fd;
-	}
 	do {
 		result = ioctl(fd, request, argument) ? -errno : 0;
 	} while (result == -EINTR);
-	errno = error;
 	return result;
+}
+
+/* For what needs no heap of a certain opening. 0 or a negative errno; errno itself is left alone. */
+static int device_ioctl(unsigned long request, void *argument, uint32_t *opening)
+{
+	int saved = errno, fd, error;
+
+	do {
+		fd = descriptor_open(opening);
+		error = fd < 0 ? fd : device_try(fd, request, argument);
+		/* An error of somebody else's file is none of ours. */
+	} while (error && fd >= 0 && !descriptor_is_ours(fd));
+	errno = saved;
+	return error;
+}
+
+/* For a heap of that opening. False: its descriptor is gone, nothing has happened. */
+static bool device_ioctl_of(uint32_t opening, unsigned long request, void *argument, int *error)
+{
+	int saved = errno, fd = descriptor_of(opening);
+
+	if (fd >= 0)
+		*error = device_try(fd, request, argument);
+	if (fd >= 0 && *error && !descriptor_is_ours(fd))
+		fd = -1;
+	errno = saved;
+	return fd >= 0;
 }
 
 static int device_reserve(struct backend_range *range, size_t initial, size_t maximum,
@@ -96,11 +70,12 @@ static int device_reserve(struct backend_range *range, size_t initial, size_t ma
 		.initial = initial,
 		.maximum = maximum,
 	};
+	uint32_t opening;
 	int error;
 
 	if (name)
 		snprintf(c.name, sizeof(c.name), "%s", name);
-	error = device_ioctl(PRIVHEAP_CREATE, &c);
+	error = device_ioctl(PRIVHEAP_CREATE, &c, &opening);
 	if (error)
 		return error;
 	*range = (struct backend_range){
@@ -109,8 +84,54 @@ static int device_reserve(struct backend_range *range, size_t initial, size_t ma
 		.maximum = maximum,
 		.committed = c.committed,
 		.id = c.heap,
+		.opening = opening,
 	};
 	return 0;
+}
+
+/*
+ * Writes to a page that nobody uses yet, by a system call: where the kernel refuses a page a store
+ * would be SIGBUS, this is EFAULT. What it writes, the thread's signal mask, is taken out again.
+ */
+static int device_touch(char *page)
+{
+	if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, page, sizeof(uint64_t)))
+		return -EDQUOT;
+	*(volatile uint64_t *)page = 0;
+	return 0;
+}
+
+/* Makes the pages resident, so committed. A secret heap's cannot be populated: one by one. */
+static int device_populate(char *p, size_t bytes)
+{
+	int error = 0;
+
+	if (madvise(p, bytes, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return errno == EFAULT ? -EDQUOT : -ENOMEM;
+	for (size_t at = 0; at < bytes && !error; at += PAGE)
+		error = device_touch(p + at);
+	return error;
+}
+
+/*
+ * The commit of a heap whose descriptor is gone. The last page first: it commits all before it, or
+ * nothing.
+ */
+static int device_commit_by_touch(struct backend_range *range, size_t committed, bool populate)
+{
+	size_t old = range->committed;
+	int saved = errno, error = 0;
+
+	if (committed > old)
+		error = device_populate(range->base + committed - PAGE, PAGE);
+	if (!error && committed > old && populate)
+		error = device_populate(range->base + old, committed - old);
+	if (!error && committed > old)
+		range->committed = committed;
+	errno = saved;
+	return error;
 }
 
 static int device_commit(struct backend_range *range, size_t committed, bool populate)
@@ -120,8 +141,10 @@ static int device_commit(struct backend_range *range, size_t committed, bool pop
 		.committed = committed,
 		.flags = populate ? PRIVHEAP_COMMIT_POPULATE : 0,
 	};
-	int error = device_ioctl(PRIVHEAP_COMMIT, &c);
+	int error;
 
+	if (!device_ioctl_of(range->opening, PRIVHEAP_COMMIT, &c, &error))
+		return device_commit_by_touch(range, committed, populate);
 	if (!error)
 		range->committed = c.committed;
 	return error;
@@ -130,14 +153,20 @@ static int device_commit(struct backend_range *range, size_t committed, bool pop
 static int device_release(struct backend_range *range)
 {
 	struct privheap_destroy d = { .heap = range->id };
+	int saved = errno, error;
 
-	return device_ioctl(PRIVHEAP_DESTROY, &d);
+	if (device_ioctl_of(range->opening, PRIVHEAP_DESTROY, &d, &error))
+		return error;
+	error = munmap(range->base, range->maximum) ? -errno : 0;
+	errno = saved;
+	return error;
 }
 
 static int device_quota_get(uint32_t scope, uint32_t id, struct backend_quota *quota)
 {
 	struct privheap_quota q = { .scope = scope, .id = id };
-	int error = device_ioctl(PRIVHEAP_QUOTA_GET, &q);
+	uint32_t opening;
+	int error = device_ioctl(PRIVHEAP_QUOTA_GET, &q, &opening);
 
 	if (!error)
 		*quota = (struct backend_quota){
@@ -150,8 +179,9 @@ static int device_quota_get(uint32_t scope, uint32_t id, struct backend_quota *q
 static int device_quota_set(uint32_t scope, uint32_t id, uint64_t limit)
 {
 	struct privheap_quota q = { .scope = scope, .id = id, .limit = limit };
+	uint32_t opening;
 
-	return device_ioctl(PRIVHEAP_QUOTA_SET, &q);
+	return device_ioctl(PRIVHEAP_QUOTA_SET, &q, &opening);
 }
 
 const struct backend backend_device = {

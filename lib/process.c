@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
-#include "backend_device.h"
+#include "descriptor.h"
 #include "process.h"
 
 #define PROCESS_BYTES	((sizeof(struct process) + 4095) & ~(size_t)4095)
@@ -29,7 +29,7 @@ static void process_in_child(void)
 	lock_depth = 0;
 	if (process)
 		memset(process, 0, sizeof(*process));
-	backend_device_in_child();
+	descriptor_in_child();
 }
 
 __attribute__((constructor)) static void process_init(void)

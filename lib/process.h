@@ -67,7 +67,7 @@ struct process {
 	_Atomic uint32_t owned;		/* see owned.c; 0 = not asked yet */
 
 	struct lock device_lock;
-	_Atomic uint32_t device_open;	/* the descriptor plus 1 */
+	_Atomic uint64_t device;	/* of descriptor.c: which opening, and its descriptor */
 };
 
 /* The page, made on first use. NULL: no memory. */
