@@ -13,13 +13,14 @@
 #include "check.h"
 #include "process.h"
 #include "registry.h"
+#include "room.h"
 #include "run.h"
 #include "shard.h"
 #include "side.h"
 #include "slab.h"
 
 #define MIB		((size_t)1 << 20)
-#define GROWABLE_LEAST	((size_t)1 << 30)
+#define GROWABLE_SHOWN	(64 * MIB)
 #define ROOM_PER_CPU	((size_t)256 << 10)
 #define HEAP_FLAGS	(HEAP_F_NO_SERIALIZE | HEAP_F_EXCEPTIONS | HEAP_F_EXEC | HEAP_F_SECRET | \
 			 HEAP_F_RETURN | HEAP_F_POPULATE | HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
@@ -29,27 +30,20 @@ static_assert(sizeof(struct heap) + 16 * sizeof(struct shard *) + sizeof(struct 
 static_assert(sizeof(struct heap) + HEAP_CPUS * sizeof(struct shard *) <= SIDE_PAGE,
 	      "the record itself is one page at most");
 
-static size_t heap_power_of_two(size_t n)
-{
-	return n <= 1 ? 1 : (size_t)1 << (64 - __builtin_clzll(n - 1));
-}
-
 /* What a growable heap reserves: it can never hold more than RAM and swap. */
-static size_t heap_growable(size_t initial)
+static size_t heap_growable(struct process *process, size_t initial)
 {
-	struct sysinfo info;
-	size_t bytes = GROWABLE_LEAST;
+	struct room room = { .heaps = process->growable };
+	size_t bytes;
 
-	if (sysinfo(&info) == 0)
-		bytes = heap_power_of_two((info.totalram + info.totalswap) * info.mem_unit);
-	if (bytes < initial)
-		bytes = heap_power_of_two(initial);
-	return bytes < GROWABLE_LEAST ? GROWABLE_LEAST : bytes;
+	room_now(&room);
+	bytes = room_for_heap(&room);
+	return bytes < initial ? initial : bytes;
 }
 
 /* Bytes to reserve, and the least that will do. 0 or -EINVAL, -ENOMEM. */
-static int heap_sizes(const struct heap_attr *attr, size_t *initial, size_t *maximum,
-		      size_t *least)
+static int heap_sizes(struct process *process, const struct heap_attr *attr, size_t *initial,
+		      size_t *maximum, size_t *least)
 {
 	size_t top = HEAP_PAGES_MAX << PAGE_SHIFT;
 
@@ -63,28 +57,62 @@ static int heap_sizes(const struct heap_attr *attr, size_t *initial, size_t *max
 	*maximum = (attr->maximum + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
 	*least = *maximum;
 	if (*maximum == 0) {
-		*maximum = heap_growable(*initial);
-		*least = *initial < GROWABLE_LEAST ? GROWABLE_LEAST : *initial;
+		*maximum = heap_growable(process, *initial);
+		*least = *initial < ROOM_LEAST ? ROOM_LEAST : *initial;
 	}
 	return 0;
 }
 
+/* Addresses cannot be had, or no memory for what is initial: which of the two shows first. */
+static int heap_reserve_less(struct backend_range *range, const struct backend *backend,
+			     size_t initial, size_t maximum, size_t least, unsigned int flags,
+			     const char *name)
+{
+	int error = -ENOMEM;
+
+	for (; (error == -ENOMEM || error == -EINVAL) && maximum >= least;
+	     maximum = room_smaller(maximum)) {
+		error = backend->reserve(range, 0, maximum, flags, name);
+		if (error)
+			continue;
+		error = backend->commit(range, initial, true);
+		if (error)
+			backend->release(range);
+		break;
+	}
+	return error;
+}
+
 static int heap_reserve(struct backend_range *range, const struct backend *backend,
-			const struct heap_attr *attr)
+			const struct heap_attr *attr, struct process *process)
 {
 	unsigned int flags = (attr->flags & HEAP_F_EXEC ? BACKEND_EXEC : 0) |
 			     (attr->flags & HEAP_F_SECRET ? BACKEND_SECRET : 0);
 	const char *name = attr->name ? attr->name : "heap";
 	size_t initial, maximum, least;
-	int error = heap_sizes(attr, &initial, &maximum, &least);
+	int error = heap_sizes(process, attr, &initial, &maximum, &least);
 
 	if (error)
 		return error;
-	do {
-		error = backend->reserve(range, initial, maximum, flags, name);
-		maximum /= 2;
-	} while ((error == -ENOMEM || error == -EINVAL) && maximum >= least);
+	error = backend->reserve(range, initial, maximum, flags, name);
+	if ((error == -ENOMEM || error == -EINVAL) && maximum > least)
+		error = heap_reserve_less(range, backend, initial, maximum, least, flags, name);
 	return error;
+}
+
+/*
+ * As far as anybody is told, a growable heap reserves as it grows. In truth its addresses are taken
+ * at once: no backend can be sure of having the next ones later.
+ */
+size_t heap_reserved(const struct heap *heap)
+{
+	size_t bytes = GROWABLE_SHOWN;
+
+	if (!heap->growable)
+		return heap->maximum;
+	while (bytes <= heap->range.committed)
+		bytes *= 2;
+	return bytes < heap->maximum ? bytes : heap->maximum;
 }
 
 /* glibc reads a file for the number of CPUs: ask once. */
@@ -127,6 +155,7 @@ static int heap_init(struct heap *heap, const struct heap_attr *attr, struct pro
 
 	heap->base = heap->range.base;
 	heap->maximum = heap->range.maximum;
+	heap->growable = attr->maximum == 0;
 	heap->level_max = heap->maximum < MIB ? 0 : heap->maximum < 4 * MIB ? 1 : 2;
 	heap->slab_limit = SLAB_LEVEL_BYTES(heap->level_max) / 2;
 	heap->flags = attr->flags & HEAP_FLAGS;
@@ -180,7 +209,7 @@ static int heap_make(const struct heap_attr *attr, struct heap **out)
 	heap = heap_record(backend, &error);
 	if (!heap)
 		return error;
-	error = heap_reserve(&heap->range, backend, attr);
+	error = heap_reserve(&heap->range, backend, attr, process);
 	heap->range.backend = backend;
 	if (error)
 		goto free_metadata;

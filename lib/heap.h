@@ -96,6 +96,7 @@ enum heap_fault heap_validate(struct heap *heap, const void *p, const void **bad
 
 struct heap_stats {
 	size_t maximum, committed;	/* bytes */
+	size_t reserved;		/* of the maximum: a growable heap's share grows as it does */
 	size_t high_water;		/* bytes from the base that pages were ever handed out of */
 	size_t metadata;		/* bytes of the side region */
 	size_t allocated, blocks;	/* live blocks: requested bytes, and how many */

@@ -111,6 +111,7 @@ struct heap {
 	uint32_t level_max;	/* the largest slab: 4 KiB << 2 * level */
 	_Atomic uint32_t stopped;	/* see stop.h */
 	_Atomic bool quiet;	/* stopped, and nobody is inside any more */
+	bool growable;		/* no maximum was asked for */
 
 	/* Under the lock. */
 	alignas(64) struct lock lock;
@@ -170,6 +171,9 @@ static inline bool heap_enter_safely(struct heap *heap)
 
 /* The smallest class for n whose blocks are all aligned; CLASSES if that takes pages. */
 unsigned int block_class(const struct heap *heap, size_t n, size_t align);
+
+/* Bytes from the base that count as reserved by now; in the end the maximum. Locked. */
+size_t heap_reserved(const struct heap *heap);
 
 /* Zeroed metadata, 8-aligned (64 from 64 bytes on), for as long as the heap lives. Locked. */
 void *heap_meta_alloc(struct heap *heap, size_t bytes, int *error);

@@ -123,7 +123,7 @@ BOOL HeapSummary(HANDLE handle, DWORD flags, LPHEAP_SUMMARY summary)
 		return may_not_wait();
 	summary->cbAllocated = stats.allocated;
 	summary->cbCommitted = stats.committed;
-	summary->cbReserved = stats.maximum;
+	summary->cbReserved = stats.reserved;
 	summary->cbMaxReserve = stats.maximum;
 	return TRUE;
 }

@@ -48,6 +48,7 @@ struct process {
 	_Atomic(struct registry_table *) table;
 	struct heap *first, *last;
 	size_t heaps;
+	_Atomic size_t growable;	/* how many of them have no maximum of their own */
 
 	struct lock process_heap_lock;
 	_Atomic(struct heap *) process_heap;

@@ -156,6 +156,7 @@ static void registry_link(struct process *process, struct heap *heap)
 		process->first = heap;
 	process->last = heap;
 	process->heaps++;
+	process->growable += heap->growable;
 }
 
 static void registry_unlink(struct process *process, struct heap *heap)
@@ -169,6 +170,7 @@ static void registry_unlink(struct process *process, struct heap *heap)
 	else
 		process->first = heap->next;
 	process->heaps--;
+	process->growable -= heap->growable;
 }
 
 int registry_insert(struct heap *heap)

@@ -3,7 +3,7 @@
  * The side region: where metadata lives, apart from the blocks that programs overrun.
  *
  *   | guard |== in use and free blocks ==|== committed ==|. . . . reserved . . . . . . |
- *   4 KiB                              used                                16 GiB, or less
+ *   4 KiB                              used                                as room.h says
  *
  * One per process and backend, charged like a heap. Blocks are powers of two of pages; a freed
  * one is kept on the list of its order, linked through its first word, and split when a smaller
@@ -13,18 +13,19 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include "process.h"
+#include "room.h"
 #include "side.h"
 
-#define SIDE_RESERVE	((size_t)16 << 30)
-#define SIDE_LEAST	((size_t)16 << 20)
 #define SIDE_STEP_MIN	((size_t)32 << 10)
 #define SIDE_STEP_MAX	((size_t)1 << 20)
 
 static int side_open(struct side *side, const struct backend *backend)
 {
 	int saved = errno, error = -ENOMEM;
+	struct room room = { 0 };
 
-	for (size_t size = SIDE_RESERVE; size >= SIDE_LEAST; size /= 2) {
+	room_now(&room);
+	for (size_t size = room_for_side(&room); size >= ROOM_LEAST; size = room_smaller(size)) {
 		error = backend->reserve(&side->range, SIDE_STEP_MIN, size, 0, "side");
 		if (error != -ENOMEM && error != -EINVAL)
 			break;

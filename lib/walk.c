@@ -28,7 +28,7 @@ static int walk_uncommitted(struct heap *heap, struct heap_item *item)
 
 	if (committed == heap->maximum)
 		return 0;
-	walk_set(heap, item, HEAP_ITEM_UNCOMMITTED, committed, heap->maximum - committed);
+	walk_set(heap, item, HEAP_ITEM_UNCOMMITTED, committed, heap_reserved(heap) - committed);
 	return 1;
 }
 
@@ -116,7 +116,7 @@ static int walk_step(struct heap *heap, struct heap_item *item)
 
 	if (!item->start) {
 		walk_set(heap, item, HEAP_ITEM_REGION, 0, heap->range.committed);
-		item->beyond = heap->maximum - heap->range.committed;
+		item->beyond = heap_reserved(heap) - heap->range.committed;
 		return 1;
 	}
 	if (offset >= heap->maximum)

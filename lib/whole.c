@@ -125,6 +125,7 @@ int heap_stats(struct heap *heap, struct heap_stats *stats)
 	if (!whole_look(heap, &look, &fault) || !heap_enter_safely(heap))
 		return -EDEADLK;
 	stats->committed = heap->range.committed;
+	stats->reserved = heap_reserved(heap);
 	stats->high_water = heap->runs.dirty << PAGE_SHIFT;
 	stats->metadata = heap->meta_bytes;
 	heap_leave(heap);

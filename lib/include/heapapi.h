@@ -311,8 +311,8 @@ PRIVHEAP_API BOOL WINAPI HeapWalk(HANDLE heap, LPPROCESS_HEAP_ENTRY entry);
  * @cb: in: sizeof(HEAP_SUMMARY)
  * @cbAllocated: requested sizes of all live blocks
  * @cbCommitted: committed
- * @cbReserved: reserved: the maximum; of a growable heap, what it can grow to
- * @cbMaxReserve: the same
+ * @cbReserved: reserved: the maximum; of a growable heap 64 MiB or more, as it grows
+ * @cbMaxReserve: the maximum; of a growable heap, what it can grow to
  */
 typedef struct _HEAP_SUMMARY {
 	DWORD cb;
