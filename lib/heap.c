@@ -7,8 +7,10 @@
  *
  * Destroying is the same three steps backward, whatever is alive in it: nothing is walked.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/sysinfo.h>
 #include "check.h"
 #include "process.h"
@@ -63,16 +65,48 @@ static int heap_sizes(struct process *process, const struct heap_attr *attr, siz
 	return 0;
 }
 
-/* Addresses cannot be had, or no memory for what is initial: which of the two shows first. */
-static int heap_reserve_less(struct backend_range *range, const struct backend *backend,
-			     size_t initial, size_t maximum, size_t least, unsigned int flags,
-			     const char *name)
+/* A page that keeps the address from being had again. */
+static int heap_block_address(void *base)
+{
+	void *p = mmap(base, PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+		       MAP_FIXED_NOREPLACE, -1, 0);
+
+	/* Else somebody has it already. */
+	return p == MAP_FAILED && errno != EEXIST ? -ENOMEM : 0;
+}
+
+/* Nothing committed yet, at an address that no handle has which the process knows from its parent. */
+static int heap_reserve_apart(struct backend_range *range, const struct backend *backend,
+			      size_t maximum, unsigned int flags, const char *name)
+{
+	int saved = errno, error;
+
+	for (;;) {
+		error = backend->reserve(range, 0, maximum, flags, name);
+		if (error || !registry_inherited(range->base))
+			break;
+		backend->release(range);
+		error = heap_block_address(range->base);
+		if (error)
+			break;
+	}
+	errno = saved;
+	return error;
+}
+
+/*
+ * In two steps. So it shows whether addresses cannot be had, then a growable heap takes less, or
+ * memory for what is initial.
+ */
+static int heap_reserve_slowly(struct backend_range *range, const struct backend *backend,
+			       size_t initial, size_t maximum, size_t least, unsigned int flags,
+			       const char *name)
 {
 	int error = -ENOMEM;
 
 	for (; (error == -ENOMEM || error == -EINVAL) && maximum >= least;
 	     maximum = room_smaller(maximum)) {
-		error = backend->reserve(range, 0, maximum, flags, name);
+		error = heap_reserve_apart(range, backend, maximum, flags, name);
 		if (error)
 			continue;
 		error = backend->commit(range, initial, true);
@@ -91,12 +125,16 @@ static int heap_reserve(struct backend_range *range, const struct backend *backe
 	const char *name = attr->name ? attr->name : "heap";
 	size_t initial, maximum, least;
 	int error = heap_sizes(process, attr, &initial, &maximum, &least);
+	bool slowly = registry_inherits();
 
 	if (error)
 		return error;
-	error = backend->reserve(range, initial, maximum, flags, name);
-	if ((error == -ENOMEM || error == -EINVAL) && maximum > least)
-		error = heap_reserve_less(range, backend, initial, maximum, least, flags, name);
+	if (!slowly) {
+		error = backend->reserve(range, initial, maximum, flags, name);
+		slowly = (error == -ENOMEM || error == -EINVAL) && maximum > least;
+	}
+	if (slowly)
+		error = heap_reserve_slowly(range, backend, initial, maximum, least, flags, name);
 	return error;
 }
 

@@ -9,6 +9,11 @@
  * becomes GONE, or EMPTY where the search would end anyway, so tables do not fill with GONE.
  * A table that got too full is replaced by a doubled one and kept: readers may be in it. All
  * kept ones together are as large as the newest.
+ *
+ * A forked child has the tables, in memory like any other, but not the pointer to them: its handles
+ * are unknown there. It keeps out of their way, and so do its children:
+ *
+ *	registry_newest ─▶ own table ─inherited▶ parent's ─inherited▶ grandparent's
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,8 +36,12 @@ struct registry_table {
 	size_t used;		/* not EMPTY */
 	size_t bytes;
 	struct registry_table *older;
+	struct registry_table *inherited;	/* the newest of the process that this one is a child of */
 	struct registry_slot slot[];
 };
+
+/* Not in the page that a fork wipes. */
+static _Atomic(struct registry_table *) registry_newest;
 
 static size_t registry_hash(const struct registry_table *table, uintptr_t handle)
 {
@@ -90,6 +99,27 @@ struct heap *heap_containing(const void *address)
 	return NULL;
 }
 
+static struct registry_table *registry_inheritance(void)
+{
+	struct registry_table *table = registry_table_of(process_peek());
+
+	return table ? table->inherited : registry_newest;
+}
+
+bool registry_inherits(void)
+{
+	return registry_inheritance() != NULL;
+}
+
+bool registry_inherited(const void *handle)
+{
+	struct registry_table *table = registry_inheritance();
+
+	while (table && !registry_find(table, (uintptr_t)handle))
+		table = table->inherited;
+	return table != NULL;
+}
+
 static void registry_put(struct registry_table *table, uintptr_t handle, struct heap *heap,
 			 size_t maximum)
 {
@@ -113,15 +143,16 @@ static int registry_grow(struct process *process)
 	table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (table == MAP_FAILED)
 		return -ENOMEM;
-	madvise(table, bytes, MADV_DONTFORK);
 	table->slots = slots;
 	table->bytes = bytes;
 	table->older = old;
+	table->inherited = old ? old->inherited : registry_newest;
 	for (size_t i = 0; old && i < old->slots; i++)
 		if (old->slot[i].handle > GONE)
 			registry_put(table, old->slot[i].handle, old->slot[i].heap,
 				     old->slot[i].maximum);
 	atomic_store_explicit(&process->table, table, memory_order_release);
+	registry_newest = table;
 	return 0;
 }
 

@@ -8,6 +8,9 @@
 int registry_insert(struct heap *heap);
 /* Makes it unknown. False if it was not known: somebody else removed it. */
 bool registry_remove(struct heap *heap);
+/* Had this process handles of its parent's when it began? Is this one of them, or of those before? */
+bool registry_inherits(void);
+bool registry_inherited(const void *handle);
 /*
  * Calls visit for every live heap, none of which can be destroyed meanwhile. It must not wait
  * for a heap: who has that may be waiting for the registry.
