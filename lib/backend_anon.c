@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "process.h"
+#include "room.h"
 #include "../uapi/privheap.h"
 
 #define GRANULE		((size_t)64 << 10)
@@ -95,6 +96,8 @@ static int anon_enable(struct backend_range *range, size_t from, size_t to, bool
 
 	if (from == to)
 		return 0;
+	if (populate && !room_has_memory(to - from))
+		return -ENOMEM;
 	if (mprotect(p, to - from, protection))
 		return -ENOMEM;
 	if (populate && anon_populate(p, to - from)) {

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -49,22 +50,39 @@ static size_t all_addresses(void)
 	return high ? (size_t)1 << (64 - __builtin_clzll(high)) : ADDRESSES;
 }
 
+/* What is in the file, 0-terminated; "" if it cannot be read. By syscall(2): no cancellation point. */
+static void read_text(const char *path, char *text, size_t room)
+{
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	long n = -1;
+
+	if (fd >= 0) {
+		n = syscall(SYS_read, fd, text, room - 1);
+		syscall(SYS_close, fd);
+	}
+	text[n > 0 ? n : 0] = '\0';
+}
+
+/* The number that begins after any spaces; 0 if there is none. */
+static size_t read_number(const char *text)
+{
+	size_t n = 0;
+
+	while (*text == ' ')
+		text++;
+	for (; *text >= '0' && *text <= '9'; text++)
+		n = n * 10 + (size_t)(*text - '0');
+	return n;
+}
+
 /* Bytes of addresses that the process has; half of the limit where /proc cannot be read. */
 static size_t addresses_used(size_t limit)
 {
-	char text[32];
-	size_t pages = 0;
-	long n = -1;
-	int fd;
+	char text[64];
+	size_t pages;
 
-	/* By syscall(2): not a cancellation point. */
-	fd = (int)syscall(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = syscall(SYS_read, fd, text, sizeof(text));
-		syscall(SYS_close, fd);
-	}
-	for (long i = 0; i < n && text[i] >= '0' && text[i] <= '9'; i++)
-		pages = pages * 10 + (size_t)(text[i] - '0');
+	read_text("/proc/self/statm", text, sizeof(text));
+	pages = read_number(text);
 	return pages ? pages * PAGE : limit / 2;
 }
 
@@ -106,4 +124,30 @@ size_t room_for_side(const struct room *room)
 size_t room_smaller(size_t bytes)
 {
 	return (bytes - bytes / 4) & ~(GRANULE - 1);
+}
+
+/* A figure of /proc/meminfo, in bytes. */
+static size_t figure(const char *text, const char *name)
+{
+	const char *at = strstr(text, name);
+
+	return at ? read_number(at + strlen(name)) << 10 : 0;
+}
+
+bool room_has_memory(size_t bytes)
+{
+	struct sysinfo info;
+	int saved = errno;
+	char text[1024];
+	size_t left;
+
+	if (bytes < HEAP_USUAL || sysinfo(&info))
+		return true;
+	read_text("/proc/meminfo", text, sizeof(text));
+	errno = saved;
+	/* Cannot be read: then at least not more than there is. */
+	left = strstr(text, "MemAvailable:") ? figure(text, "MemAvailable:") :
+	       info.totalram * info.mem_unit;
+	left += info.freeswap * info.mem_unit;
+	return bytes <= left - left / 16;
 }

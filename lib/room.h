@@ -12,6 +12,7 @@
 #ifndef PRIVHEAP_ROOM_H
 #define PRIVHEAP_ROOM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct room {
@@ -28,6 +29,12 @@ size_t room_for_side(const struct room *room);
 
 /* Where that many addresses cannot be had in one piece: the next smaller to be tried. */
 size_t room_smaller(size_t bytes);
+
+/*
+ * Can so many bytes be made resident without the kernel having to kill for them? An estimate of this
+ * moment, and asked of large amounts only. Keeps errno.
+ */
+bool room_has_memory(size_t bytes);
 
 #define ROOM_LEAST	((size_t)1 << 20)	/* less is not worth to have a heap */
 

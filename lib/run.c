@@ -178,8 +178,11 @@ static int run_take(struct heap *heap, const struct run_fit *fit, size_t n)
 	return 0;
 }
 
-/* Commits the pages below end: by a step if allowed, exactly that far if not. */
-static int run_commit(struct heap *heap, size_t end, enum run_commit commit)
+/*
+ * Commits the pages below end: by a step if allowed, exactly that far if not. What an alignment skips
+ * before start has to be committed, too, but not resident.
+ */
+static int run_commit(struct heap *heap, size_t start, size_t end, enum run_commit commit)
 {
 	struct backend_range *range = &heap->range;
 	size_t need = end << PAGE_SHIFT, step = range->committed / 4 & ~(PAGE_BYTES - 1), want;
@@ -188,6 +191,12 @@ static int run_commit(struct heap *heap, size_t end, enum run_commit commit)
 		return 0;
 	if (commit == RUN_COMMITTED)
 		return -ENOMEM;
+	if (commit == RUN_POPULATE && start << PAGE_SHIFT > range->committed + STEP_MAX) {
+		int error = range->backend->commit(range, start << PAGE_SHIFT, false);
+
+		if (error)
+			return error;
+	}
 	step = step < STEP_MIN ? STEP_MIN : step > STEP_MAX ? STEP_MAX : step;
 	want = range->committed + step;
 	if (want > range->maximum)
@@ -217,7 +226,7 @@ static int run_take_tail(struct heap *heap, size_t n, size_t align, enum run_com
 		return -ENOMEM;
 	error = run_describe(heap, top, *at, n, *at + n);
 	if (!error)
-		error = run_commit(heap, *at + n, commit);
+		error = run_commit(heap, *at, *at + n, commit);
 	if (error)
 		return error;
 	run_raise(runs, *at + n);
@@ -319,7 +328,7 @@ static int run_grow(struct heap *heap, size_t page, size_t old, size_t n, enum r
 			return -ENOMEM;
 		error = run_describe(heap, page, page, n, page + n);
 		if (!error)
-			error = run_commit(heap, page + n, commit);
+			error = run_commit(heap, end, page + n, commit);
 		if (!error)
 			run_raise(runs, page + n);
 		return error;

@@ -133,7 +133,8 @@ PRIVHEAP_API int privheap_destroy(privheap_t *heap);
  * @bytes: how many; 0 = a distinct block of size 0
  *
  * The block is aligned to 16 bytes, or to @align if that is more. privheap_zalloc fills it
- * with 0.
+ * with 0. What a large @align skips is committed, so charged to quotas, and used for other blocks
+ * later; it is not resident before.
  *
  * Return: the block, freed by privheap_free or privheap_destroy; or NULL with ENOMEM (the
  * maximum, or memory), EDQUOT (a quota) or EINVAL (heap, align).

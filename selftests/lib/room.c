@@ -137,4 +137,76 @@ TEST(L18_fresh_growable_heap_walks_with_a_sane_size)
 	EXPECT_TRUE(HeapDestroy(heap));
 }
 
+/* Nobody is killed for it: it is refused. */
+static void initial_beyond_memory(void)
+{
+	static const size_t tib[] = { 8, 4, 1 };
+	struct privheap_attr attr = PRIVHEAP_ATTR_INIT;
+	size_t i, memory = (size_t)sysconf(_SC_PHYS_PAGES) * 4096;
+	privheap_t *heap;
+
+	for (i = 0; i < COUNT(tib); i++) {
+		size_t bytes = tib[i] * 1024 * 1024 * MIB;
+
+		CHECK_IN_CHILD(!HeapCreate(0, bytes, bytes));
+		CHECK_IN_CHILD(GetLastError() == ERROR_NOT_ENOUGH_MEMORY);
+		CHECK_IN_CHILD(errno == ENOMEM || errno == EDQUOT);
+		CHECK_IN_CHILD(!HeapCreate(0, bytes, 0));
+	}
+	CHECK_IN_CHILD(!HeapCreate(0, 2 * memory, 2 * memory));
+	CHECK_IN_CHILD(!HeapCreate(0, 2 * memory, 0));
+	attr.populate = true;
+	attr.maximum = 4 * memory;
+	heap = privheap_create(&attr);
+	CHECK_IN_CHILD(heap && !privheap_alloc(heap, 3 * memory));
+	CHECK_IN_CHILD(privheap_alloc(heap, 1 * MIB) && privheap_validate(heap, NULL));
+	CHECK_IN_CHILD(privheap_destroy(heap) == 0);
+}
+
+TEST(L10_initial_beyond_memory)
+{
+	EXPECT_CHILD_OK(initial_beyond_memory);
+}
+
+/* Bytes resident in this process. */
+static size_t resident(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	size_t pages = 0;
+
+	if (!file || fscanf(file, "%*u %zu", &pages) != 1)
+		pages = 0;
+	if (file)
+		fclose(file);
+	return pages * 4096;
+}
+
+/* What lies before it is committed, but nothing is in it. */
+TEST(L10_alignments_up_to_a_gib)
+{
+	static const size_t sizes[] = { 1, 4096, 100 * KIB, 1000 * KIB };
+	size_t align, i;
+
+	setenv("PRIVHEAP_CHECK", "off", 1);
+	resident();
+	for (align = 64 * KIB; align <= 1024 * MIB; align *= 4) {
+		for (i = 0; i < COUNT(sizes); i++) {
+			privheap_t *heap = privheap_create(NULL);
+			size_t before = resident();
+			char *p = privheap_aligned_alloc(heap, align, sizes[i]);
+
+			/* A guest's memory, and with it its quotas, may be less than the largest. */
+			if (!p && (errno == EDQUOT || errno == ENOMEM) && align >= 512 * MIB)
+				continue;
+			ASSERT_NE(NULL, p) TH_LOG("align %zu errno %d", align, errno);
+			EXPECT_EQ(0, (uintptr_t)p % align);
+			memset(p, 1, sizes[i]);
+			EXPECT_GE(before + sizes[i] + 2 * MIB + 256 * KIB, resident())
+				TH_LOG("align %zu size %zu: %zu more", align, sizes[i],
+				       resident() - before);
+			EXPECT_EQ(0, privheap_destroy(heap));
+		}
+	}
+}
+
 TEST_HARNESS_MAIN
