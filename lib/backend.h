@@ -44,7 +44,8 @@ struct backend {
 	/*
 	 * Pre: initial <= maximum, both multiples of the page size, maximum > 0.
 	 * Post: 0: *range is filled, its first initial bytes are committed and resident.
-	 * -EDQUOT, -ENOMEM; device also -ENODEV, -ENOENT, -EACCES, -EPERM (cannot be opened).
+	 * -EDQUOT, -ENOMEM; -EACCES, -EPERM (executable memory is forbidden); device also -ENODEV,
+	 * -ENOENT, -EACCES, -EPERM, -EMFILE, -ENFILE (cannot be opened).
 	 * On failure nothing is held.
 	 */
 	int (*reserve)(struct backend_range *range, size_t initial, size_t maximum,

@@ -99,7 +99,7 @@ static int anon_enable(struct backend_range *range, size_t from, size_t to, bool
 	if (populate && !room_has_memory(to - from))
 		return -ENOMEM;
 	if (mprotect(p, to - from, protection))
-		return -ENOMEM;
+		return errno == EACCES || errno == EPERM ? -errno : -ENOMEM;
 	if (populate && anon_populate(p, to - from)) {
 		madvise(p, to - from, MADV_DONTNEED);
 		mprotect(p, to - from, PROT_NONE);
@@ -111,17 +111,17 @@ static int anon_enable(struct backend_range *range, size_t from, size_t to, bool
 static int anon_map(struct backend_range *range, size_t initial, unsigned int flags)
 {
 	size_t length = anon_length(range->maximum);
+	int error = -ENOMEM;
 
 	range->base = anon_place(length);
 	if (!range->base)
 		return -ENOMEM;
-	if (madvise(range->base, length, MADV_DONTFORK) ||
-	    (flags & BACKEND_SECRET && madvise(range->base, length, MADV_DONTDUMP)) ||
-	    anon_enable(range, 0, initial, true)) {
+	if (madvise(range->base, length, MADV_DONTFORK) == 0 &&
+	    (!(flags & BACKEND_SECRET) || madvise(range->base, length, MADV_DONTDUMP) == 0))
+		error = anon_enable(range, 0, initial, true);
+	if (error)
 		munmap(range->base, length);
-		return -ENOMEM;
-	}
-	return 0;
+	return error;
 }
 
 static int anon_reserve(struct backend_range *range, size_t initial, size_t maximum,

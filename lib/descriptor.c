@@ -39,6 +39,13 @@ static struct {
 	_Atomic int mark;	/* 0: there is none */
 } known = { .fd = -1 };
 
+static _Atomic int refused;
+
+int descriptor_refused(void)
+{
+	return refused;
+}
+
 bool descriptor_is_ours(int fd)
 {
 	int mark = known.mark;
@@ -139,6 +146,7 @@ int descriptor_open(uint32_t *opening)
 	fd = fd_of(device);
 	if (fd < 0 || !descriptor_is_ours(fd)) {
 		fd = descriptor_make();
+		refused = fd < 0 ? fd : 0;
 		device = (uint64_t)(opening_of(device) + 1) << 32 | (uint32_t)(fd + 1);
 		if (fd >= 0)
 			atomic_store_explicit(&process->device, device, memory_order_release);

@@ -16,6 +16,8 @@
 
 /* The descriptor, opened if need be, and the number of its opening; or a negative errno. */
 int descriptor_open(uint32_t *opening);
+/* What the last attempt to open it has failed with, a negative errno; 0: it has not. */
+int descriptor_refused(void);
 /* The descriptor of that opening; -1 if it is gone. */
 int descriptor_of(uint32_t opening);
 /* Is what has this number now still the descriptor? */

@@ -41,6 +41,7 @@
 #include <sys/mman.h>
 
 #include "heap.h"
+#include "refusal.h"
 #include "report.h"
 
 #define RED_ZONE	128	/* below the stack pointer, in use all the same */
@@ -292,6 +293,8 @@ static _Noreturn void unhandled(const EXCEPTION_RECORD *record)
 		report_hex(&line, record->ExceptionInformation[1]);
 		report_text(&line, ", size ");
 		report_decimal(&line, record->ExceptionInformation[0]);
+		refusal_quota(&line, (const void *)record->ExceptionInformation[1],
+			      record->ExceptionInformation[0]);
 	}
 	if (record->ExceptionCode == STATUS_IN_PAGE_ERROR && record->NumberParameters == 3) {
 		report_text(&line, ": no page for address ");

@@ -5,7 +5,7 @@
 
 #include "heap.h"
 
-/* heap_create, and with the first heap the SIGBUS bridge; says on stderr if there is no device. */
+/* heap_create, and with the first heap the SIGBUS bridge; says on stderr why there is none. */
 int lifetime_create(const struct heap_attr *attr, struct heap **out);
 /* heap_process, likewise. */
 int lifetime_process(struct heap **out);

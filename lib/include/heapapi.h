@@ -106,9 +106,10 @@ extern "C" {
  * PRIVHEAP_ON_CORRUPTION=return it is a SIGSEGV.
  *
  * Return: a handle, a multiple of 64 KiB, freed by HeapDestroy; or NULL with last error
- * 87 (unknown option, initial > maximum; errno EINVAL) or 8 (errno ENOMEM: memory or address
- * space; EDQUOT: a quota; ENOENT, ENODEV, EACCES, EPERM: /dev/privheap cannot be opened, which a
- * line on stderr explains once).
+ * 87 (unknown option, initial > maximum, PRIVHEAP_BACKEND; errno EINVAL) or 8 (errno ENOMEM: memory
+ * or address space; EDQUOT: a quota; EACCES: memory to be written and executed is forbidden; ENOENT,
+ * ENODEV, EACCES, EPERM, EMFILE, ENFILE: /dev/privheap cannot be opened). A line on stderr explains
+ * the latter three, and a backend that there is not, once for each cause.
  * Page: nf-heapapi-heapcreate
  */
 PRIVHEAP_API HANDLE WINAPI HeapCreate(DWORD options, SIZE_T initial, SIZE_T maximum);

@@ -111,8 +111,10 @@ struct privheap_attr {
  * If it succeeds, the initial bytes are there. More are committed as allocations need them.
  *
  * Return: the heap, a multiple of 64 KiB, freed by privheap_destroy; or NULL with EINVAL
- * (attr, initial > maximum), ENOMEM (memory, address space), EDQUOT (a quota), or ENOENT, ENODEV,
- * EACCES, EPERM (/dev/privheap cannot be opened, which a line on stderr explains once).
+ * (attr, initial > maximum, PRIVHEAP_BACKEND), ENOMEM (memory, address space), EDQUOT (a quota),
+ * EACCES (attr.executable: forbidden to this process), or ENOENT, ENODEV, EACCES, EPERM, EMFILE,
+ * ENFILE (/dev/privheap cannot be opened). But for ENOMEM and attr a line on stderr explains it,
+ * once for each cause; of a quota it names scope, limit and use.
  */
 PRIVHEAP_API privheap_t *privheap_create(const struct privheap_attr *attr)
 	__attribute__((warn_unused_result));
