@@ -10,6 +10,9 @@
  * Lengths are rounded up to 64 KiB: one aligned range after the other then comes out aligned,
  * and the detour through an oversized reservation is rare.
  *
+ * In a process that has locked its future memory (mlockall) a reservation would be locked whole: it is
+ * made so that it is not, and what is committed is locked.
+ *
  * Not promised here, only by the device: other processes' limits, SECRET beyond core dumps.
  */
 #define _GNU_SOURCE
@@ -22,6 +25,12 @@
 
 #define GRANULE		((size_t)64 << 10)
 #define PAGE		4096
+#define RESERVED	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+/* Beside BACKEND_EXEC in the id of a range. */
+#define ANON_LOCKED	(1U << 8)
+#define ANON_ONFAULT	(1U << 9)	/* locked, but not before it is touched */
+
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23	/* Linux 5.14 */
 #endif
@@ -54,26 +63,67 @@ static void anon_refund(struct process *process, uint64_t bytes)
 	process->anon.used -= bytes;
 }
 
-/* Any aligned place, or NULL. */
-static char *anon_place(size_t length)
+/* The aligned part of so many bytes at p, whose length is GRANULE more; the rest is unmapped. */
+static char *anon_trim(char *p, size_t length)
 {
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	char *wide, *p = mmap(NULL, length, PROT_NONE, flags, -1, 0);
-	size_t before;
+	size_t before = -(uintptr_t)p & (GRANULE - 1);
 
+	if (before)
+		munmap(p, before);
+	munmap(p + before + length, GRANULE - before);
+	return p + before;
+}
+
+/*
+ * Where new mappings are locked: a page, unlocked, that then grows. What grows keeps its flags, and
+ * does not count. NULL: there is not even room to lock that page.
+ */
+static char *anon_place_unlocked(size_t length)
+{
+	char *page = mmap(NULL, PAGE, PROT_NONE, RESERVED, -1, 0), *wide;
+
+	if (page == MAP_FAILED)
+		return NULL;
+	munlock(page, PAGE);
+	wide = mremap(page, PAGE, length + GRANULE, MREMAP_MAYMOVE);
+	if (wide == MAP_FAILED) {
+		munmap(page, PAGE);
+		return NULL;
+	}
+	return anon_trim(wide, length);
+}
+
+/* Any aligned place, or NULL. *locked: it would be locked, had it not been prevented. */
+static char *anon_place(size_t length, bool *locked)
+{
+	char *p = mmap(NULL, length, PROT_NONE, RESERVED, -1, 0);
+
+	/* The first: beyond RLIMIT_MEMLOCK; the second: it is locked, and there is nothing in it. */
+	*locked = p == MAP_FAILED ? errno == EAGAIN :
+		  madvise(p, length, MADV_DONTNEED) && errno == EINVAL;
+	if (!*locked && p != MAP_FAILED && ((uintptr_t)p & (GRANULE - 1)) == 0)
+		return p;
+	if (p != MAP_FAILED)
+		munmap(p, length);
+	if (*locked)
+		return anon_place_unlocked(length);
 	if (p == MAP_FAILED)
 		return NULL;
-	if (((uintptr_t)p & (GRANULE - 1)) == 0)
-		return p;
-	munmap(p, length);
-	wide = mmap(NULL, length + GRANULE, PROT_NONE, flags, -1, 0);
-	if (wide == MAP_FAILED)
-		return NULL;
-	before = -(uintptr_t)wide & (GRANULE - 1);
-	if (before)
-		munmap(wide, before);
-	munmap(wide + before + length, GRANULE - before);
-	return wide + before;
+	p = mmap(NULL, length + GRANULE, PROT_NONE, RESERVED, -1, 0);
+	return p == MAP_FAILED ? NULL : anon_trim(p, length);
+}
+
+/* How new mappings are locked: MCL_ONFAULT or at once. */
+static unsigned int anon_lock_kind(void)
+{
+	unsigned char present = 1;
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page != MAP_FAILED) {
+		mincore(page, PAGE, &present);
+		munmap(page, PAGE);
+	}
+	return present & 1 ? ANON_LOCKED : ANON_LOCKED | ANON_ONFAULT;
 }
 
 static int anon_populate(char *p, size_t bytes)
@@ -96,11 +146,15 @@ static int anon_enable(struct backend_range *range, size_t from, size_t to, bool
 
 	if (from == to)
 		return 0;
+	populate |= (range->id & (ANON_LOCKED | ANON_ONFAULT)) == ANON_LOCKED;
 	if (populate && !room_has_memory(to - from))
 		return -ENOMEM;
 	if (mprotect(p, to - from, protection))
 		return errno == EACCES || errno == EPERM ? -errno : -ENOMEM;
-	if (populate && anon_populate(p, to - from)) {
+	if ((range->id & ANON_LOCKED &&
+	     mlock2(p, to - from, range->id & ANON_ONFAULT ? MLOCK_ONFAULT : 0)) ||
+	    (populate && anon_populate(p, to - from))) {
+		munlock(p, to - from);
 		madvise(p, to - from, MADV_DONTNEED);
 		mprotect(p, to - from, PROT_NONE);
 		return -ENOMEM;
@@ -112,10 +166,13 @@ static int anon_map(struct backend_range *range, size_t initial, unsigned int fl
 {
 	size_t length = anon_length(range->maximum);
 	int error = -ENOMEM;
+	bool locked;
 
-	range->base = anon_place(length);
+	range->base = anon_place(length, &locked);
 	if (!range->base)
 		return -ENOMEM;
+	if (locked)
+		range->id |= anon_lock_kind();
 	if (madvise(range->base, length, MADV_DONTFORK) == 0 &&
 	    (!(flags & BACKEND_SECRET) || madvise(range->base, length, MADV_DONTDUMP) == 0))
 		error = anon_enable(range, 0, initial, true);
