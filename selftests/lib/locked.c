@@ -149,7 +149,7 @@ static void current_after(void)
 	CHECK_IN_CHILD(privheap_alloc(heap, 3 * MIB));
 	other = make(0, 0);
 	CHECK_IN_CHILD(other && privheap_alloc(other, 2 * MIB));
-	CHECK_IN_CHILD(figure("VmRSS:") >= resident + 4 * MIB);
+	CHECK_IN_CHILD(figure("VmRSS:") >= resident + 3 * MIB);
 	CHECK_IN_CHILD(figure("VmRSS:") <= resident + 10 * MIB);
 	CHECK_IN_CHILD(privheap_destroy(heap) == 0 && privheap_destroy(other) == 0);
 }
