@@ -5,8 +5,10 @@
  *   base            base + committed          base + maximum     next multiple of 64 KiB
  *    |== read/write ==|. . . . . . PROT_NONE . . . . . .|. . . . . . . . .|
  *
- * Beyond the commit the range is PROT_NONE, so a touch there is a fault, as on the device. A
- * commit is one mprotect; it extends the mapping before it, so a range is two mappings at most.
+ * Beyond the commit the range is PROT_NONE, so a touch there is a fault, as on the device, and not in
+ * core dumps: else a page that is made PROT_NONE beside it, as a guard, would make one mapping with it,
+ * and a dump would visit all of that. A commit is one mprotect and one madvise; it extends the mapping
+ * before it, so a range is two mappings at most.
  * Lengths are rounded up to 64 KiB: one aligned range after the other then comes out aligned,
  * and the detour through an oversized reservation is rare.
  *
@@ -27,7 +29,7 @@
 #define PAGE		4096
 #define RESERVED	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
-/* Beside BACKEND_EXEC in the id of a range. */
+/* Beside BACKEND_EXEC and BACKEND_SECRET in the id of a range. */
 #define ANON_LOCKED	(1U << 8)
 #define ANON_ONFAULT	(1U << 9)	/* locked, but not before it is touched */
 
@@ -153,16 +155,18 @@ static int anon_enable(struct backend_range *range, size_t from, size_t to, bool
 		return errno == EACCES || errno == EPERM ? -errno : -ENOMEM;
 	if ((range->id & ANON_LOCKED &&
 	     mlock2(p, to - from, range->id & ANON_ONFAULT ? MLOCK_ONFAULT : 0)) ||
-	    (populate && anon_populate(p, to - from))) {
+	    (populate && anon_populate(p, to - from)) ||
+	    (!(range->id & BACKEND_SECRET) && madvise(p, to - from, MADV_DODUMP))) {
 		munlock(p, to - from);
 		madvise(p, to - from, MADV_DONTNEED);
+		madvise(p, to - from, MADV_DONTDUMP);
 		mprotect(p, to - from, PROT_NONE);
 		return -ENOMEM;
 	}
 	return 0;
 }
 
-static int anon_map(struct backend_range *range, size_t initial, unsigned int flags)
+static int anon_map(struct backend_range *range, size_t initial)
 {
 	size_t length = anon_length(range->maximum);
 	int error = -ENOMEM;
@@ -174,7 +178,7 @@ static int anon_map(struct backend_range *range, size_t initial, unsigned int fl
 	if (locked)
 		range->id |= anon_lock_kind();
 	if (madvise(range->base, length, MADV_DONTFORK) == 0 &&
-	    (!(flags & BACKEND_SECRET) || madvise(range->base, length, MADV_DONTDUMP) == 0))
+	    madvise(range->base, length, MADV_DONTDUMP) == 0)
 		error = anon_enable(range, 0, initial, true);
 	if (error)
 		munmap(range->base, length);
@@ -197,9 +201,9 @@ static int anon_reserve(struct backend_range *range, size_t initial, size_t maxi
 		.backend = &backend_anon,
 		.maximum = maximum,
 		.committed = initial,
-		.id = flags & BACKEND_EXEC,
+		.id = flags,
 	};
-	error = anon_map(range, initial, flags);
+	error = anon_map(range, initial);
 	if (error)
 		anon_refund(process, initial);
 	else
