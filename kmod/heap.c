@@ -22,6 +22,7 @@
 #include "file.h"
 #include "heap.h"
 #include "locked.h"
+#include "pinned.h"
 #include "trace.h"
 #include "validate.h"
 #include "vma.h"
@@ -60,7 +61,8 @@ void privheap_heap_put(struct privheap_heap *heap)
  * privheap_heap_end() - give back pages, charge and number; once, however often it is called
  * @heap: which
  *
- * VMAs that remain (grown past the maximum, or in another mm) show nothing any more.
+ * VMAs that remain (in another mm) show nothing any more. Huge pages that are pinned stay charged
+ * (pinned.c).
  *
  * Context: process, may sleep; also under an mmap_lock.
  */
@@ -83,8 +85,7 @@ void privheap_heap_end(struct privheap_heap *heap)
 
 	xa_erase(&context->heaps, heap->id);
 	unmap_mapping_range(inode->i_mapping, 0, 0, 1);
-	shmem_truncate_range(inode, 0, (loff_t)-1);
-	privheap_ledger_uncharge(&context->ledgers, committed);
+	privheap_pinned_free_pages(heap, committed);
 	privheap_ledger_remove_heap(&context->ledgers);
 	trace_destroy(heap, committed);
 }

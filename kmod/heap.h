@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/workqueue.h>
 
 #include "context.h"
 #include "../uapi/privheap.h"
@@ -32,6 +33,8 @@ enum privheap_heap_state {
  * @locked: its pages stay in memory, and its commit counts against RLIMIT_MEMLOCK
  * @needed: faults at work that must have their page, a count
  * @huge_misfits: tmpfs was seen to make a huge page that did not fit into the commit
+ * @pinned: bytes of huge pages that are still pinned after the end, and charged
+ * @pinned_work: looks at these
  * @ended: nothing is committed any more and nothing ever will be
  * @name: for people
  */
@@ -51,6 +54,8 @@ struct privheap_heap {
 	bool locked;
 	unsigned int needed;
 	bool huge_misfits;
+	unsigned long pinned;
+	struct delayed_work pinned_work;
 	bool ended;
 	char name[PRIVHEAP_NAME_LEN];
 };

@@ -9,6 +9,7 @@
  *	commit.c   how its commit moves (step.h: by how much)
  *	locked.c   heaps that stay in memory
  *	page.c     how a page is brought in
+ *	pinned.c   what is pinned of a heap that has ended
  *	file.c     the tmpfs file behind it
  *	quota.c    whose accounts are charged, and their limits
  *	account.c  the accounts of processes and users
@@ -25,6 +26,7 @@
 #include "device.h"
 #include "file.h"
 #include "heap.h"
+#include "pinned.h"
 #include "quota.h"
 
 static int __init privheap_init(void)
@@ -40,9 +42,12 @@ static int __init privheap_init(void)
 	err = privheap_heap_init();
 	if (err)
 		goto context_exit;
-	err = privheap_file_init();
+	err = privheap_pinned_init();
 	if (err)
 		goto heap_exit;
+	err = privheap_file_init();
+	if (err)
+		goto pinned_exit;
 	err = privheap_device_init();
 	if (err)
 		goto file_exit;
@@ -51,6 +56,8 @@ static int __init privheap_init(void)
 
 file_exit:
 	privheap_file_exit();
+pinned_exit:
+	privheap_pinned_exit();
 heap_exit:
 	privheap_heap_exit();
 context_exit:
@@ -65,6 +72,7 @@ static void __exit privheap_exit(void)
 	privheap_debugfs_exit();
 	privheap_device_exit();
 	privheap_file_exit();
+	privheap_pinned_exit();
 	privheap_heap_exit();
 	privheap_context_exit();
 	privheap_quota_exit();

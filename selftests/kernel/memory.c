@@ -268,7 +268,10 @@ TEST_F_TIMEOUT(heap, E10_memory_current_returns, 120)
 	EXPECT_EQ(0, rmdir(GROUP));
 }
 
-/* What pipes hold of a heap that is gone is on the group's account as long as they hold it. */
+/*
+ * What pipes hold of a heap that is gone is on the group's account as long as they hold it, and
+ * the huge pages of it on the process's.
+ */
 TEST_F(heap, E7_pages_in_pipes_beyond_destroy)
 {
 	int pipes[PIPES][2];
@@ -280,13 +283,44 @@ TEST_F(heap, E7_pages_in_pipes_beyond_destroy)
 	fill(self->heap.base, 16 * MIB, 3);
 	EXPECT_EQ(16 * MIB, give_to_pipes(self->heap.base, pipes));
 	EXPECT_EQ(0, heap_destroy(self->dev, self->heap.heap));
-	EXPECT_EQ(0, quota(self->dev, PROCESS).used);
+	EXPECT_LT(0, quota(self->dev, PROCESS).used);
+	EXPECT_EQ(0, quota(self->dev, PROCESS).used % (2 * MIB));
 	EXPECT_EQ(0, quota(self->dev, PROCESS).heaps);
 	EXPECT_LE(before + 15 * MIB, charged());
 	EXPECT_EQ(0, wrong_words_in_pipes(pipes));
+	EXPECT_TRUE(used_becomes(self->dev, PROCESS, 0));
 	EXPECT_TRUE(charged_becomes(before + MIB)) TH_LOG("%ld, before %ld", charged(), before);
 	EXPECT_EQ(0, write_file(CGROUPS "/cgroup.procs", "0"));
 	EXPECT_EQ(0, rmdir(GROUP));
+}
+
+/* One page of each huge one in a pipe: under a limit of 16 MiB no more than that can be held. */
+TEST_F(heap, K17_pinned_pages_stay_charged)
+{
+	enum { ROUNDS = 100 };
+	int ends[2], held = 0;
+
+	ASSERT_EQ(0, heap_destroy(self->dev, self->heap.heap));
+	ASSERT_EQ(0, limit_self(self->dev, 16 * MIB));
+	ASSERT_EQ(0, pipe(ends));
+	ASSERT_LE(ROUNDS * (long)PAGE, fcntl(ends[1], F_SETPIPE_SZ, MIB));
+	for (int i = 0; i < ROUNDS; i++) {
+		struct privheap_create heap;
+		struct iovec page;
+
+		if (heap_create(self->dev, 2 * MIB, 2 * MIB, 0, &heap))
+			break;
+		page = (struct iovec) { at(heap.base), 16 };
+		memset(at(heap.base), 1, PAGE);
+		ASSERT_EQ(16, vmsplice(ends[1], &page, 1, SPLICE_F_NONBLOCK));
+		ASSERT_EQ(0, heap_destroy(self->dev, heap.heap));
+		EXPECT_EQ(++held * 2 * MIB, quota(self->dev, PROCESS).used);
+	}
+	EXPECT_EQ(8, held);
+	close(ends[0]);
+	close(ends[1]);
+	EXPECT_TRUE(used_becomes(self->dev, PROCESS, 0));
+	EXPECT_EQ(0, heap_create(self->dev, 2 * MIB, 2 * MIB, 0, &self->heap));
 }
 
 static int touch_too_much(void *unused)
