@@ -11,7 +11,7 @@
  *
  * The key is what makes a limit stick: struct pid survives exec and is never reused while we
  * hold it, so a limit set before exec is in force after it, and a second open finds the same
- * account; the uid is the global one, so user namespaces do not multiply it.
+ * account; the uid is one of the initial namespace, so user namespaces do not multiply it.
  *
  * Processes that share an address space (CLONE_VM without CLONE_THREAD) would each commit a limit
  * of their own into it, so they have one account: that of the first for whom one was made.

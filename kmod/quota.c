@@ -12,7 +12,10 @@
 #include <linux/mutex.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
+#include <linux/sysfs.h>
 #include <linux/uidgid.h>
+#include <linux/user_namespace.h>
 
 #include "account.h"
 #include "process.h"
@@ -23,10 +26,6 @@ static unsigned long process_limit;
 module_param(process_limit, ulong, 0644);
 MODULE_PARM_DESC(process_limit, "bytes a process may commit if no limit was set for it; 0 = no limit");
 
-static unsigned long user_limit;
-module_param(user_limit, ulong, 0644);
-MODULE_PARM_DESC(user_limit, "bytes a user may commit if no limit was set for them; 0 = no limit");
-
 static unsigned long system_limit = ULONG_MAX;
 module_param(system_limit, ulong, 0644);
 MODULE_PARM_DESC(system_limit, "bytes all may commit together; 0 = no limit (default: half of RAM)");
@@ -35,11 +34,22 @@ static unsigned long process_heaps = 16384;
 module_param(process_heaps, ulong, 0644);
 MODULE_PARM_DESC(process_heaps, "heaps a process may have; 0 = no limit");
 
+static unsigned long user_heaps = ULONG_MAX;
+module_param(user_heaps, ulong, 0644);
+MODULE_PARM_DESC(user_heaps, "heaps a user may have; 0 = no limit (default: one per 40 KiB of RAM)");
+
 static DEFINE_MUTEX(limits_lock);	/* every write of a limit */
+
+/* May the caller do what administrators may? Nothing is refused by the answer, nor audited. */
+static bool would_be_administrator(void)
+{
+	return ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE);
+}
 
 static struct privheap_ledger system_ledger = {
 	.limit = LEDGER_LIMIT_DEFAULT,
 	.default_limit = &system_limit,
+	.may_use_reserve = would_be_administrator,	/* so that nobody locks root out */
 };
 
 /*
@@ -62,10 +72,44 @@ static const struct privheap_ledger fresh_process = {
 	.heaps_limit = &process_heaps,
 };
 
+static unsigned long user_limit = LEDGER_LIMIT_DEFAULT;
+
 static const struct privheap_ledger fresh_user = {
 	.limit = LEDGER_LIMIT_DEFAULT,
 	.default_limit = &user_limit,
+	.whole = &system_ledger,
+	.heaps_limit = &user_heaps,
 };
+
+/* Read is what holds, also where that follows the system's limit. */
+static int user_limit_get(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%lu\n", privheap_ledger_limit(&fresh_user));
+}
+
+static const struct kernel_param_ops user_limit_ops = {
+	.set = param_set_ulong,
+	.get = user_limit_get,
+};
+
+module_param_cb(user_limit, &user_limit_ops, &user_limit, 0644);
+__MODULE_PARM_TYPE(user_limit, "ulong");
+MODULE_PARM_DESC(user_limit, "bytes a user may commit if no limit was set for them; 0 = no limit; 18446744073709551615 = half of the system's limit, as it is by default");
+
+/*
+ * A user namespace gives its root as many ids as it was mapped, and below the outermost one every
+ * id is owned by that one's owner: they have one account together.
+ */
+static kuid_t user_to_charge(void)
+{
+	struct user_namespace *ns = current_user_ns();
+
+	if (ns == &init_user_ns)
+		return current_uid();
+	while (ns->parent != &init_user_ns)
+		ns = ns->parent;
+	return ns->owner;
+}
 
 /**
  * privheap_quota_get_chain() - the accounts of the calling process
@@ -79,7 +123,7 @@ int privheap_quota_get_chain(struct privheap_ledger_chain *chain)
 	chain->level[0] = privheap_account_of_process(task_tgid(current), &fresh_process);
 	if (!chain->level[0])
 		return -ENOMEM;
-	chain->level[1] = privheap_account_of_user(current_uid(), &fresh_user);
+	chain->level[1] = privheap_account_of_user(user_to_charge(), &fresh_user);
 	if (!chain->level[1]) {
 		privheap_account_put(chain->level[0]);
 		return -ENOMEM;
@@ -127,12 +171,6 @@ struct privheap_ledger *privheap_quota_system(void)
 static bool is_administrator(void)
 {
 	return capable(CAP_SYS_RESOURCE);
-}
-
-/* The same where nothing is refused. */
-static bool would_be_administrator(void)
-{
-	return ns_capable_noaudit(&init_user_ns, CAP_SYS_RESOURCE);
 }
 
 static struct pid *process_by_id(u32 id)
@@ -292,6 +330,8 @@ int privheap_quota_init(void)
 {
 	if (system_limit == ULONG_MAX)
 		system_limit = (totalram_pages() / 2) << PAGE_SHIFT;
+	if (user_heaps == ULONG_MAX)
+		user_heaps = max(totalram_pages() * (PAGE_SIZE / SZ_1K) / 40, process_heaps);
 	return privheap_account_init();
 }
 

@@ -188,10 +188,13 @@ struct privheap_stat {
  * @peak: out of GET: most bytes ever committed at once
  * @denied: out of GET: how often a commit was refused by this limit
  * @heaps: out of GET: heaps alive
- * @heaps_limit: out of GET: heaps allowed; 0 = no limit; _PROCESS only, else 0
+ * @heaps_limit: out of GET: heaps allowed; 0 = no limit; _PROCESS and _USER, else 0
  *
- * A commit must fit three limits: its process's, its user's (who opened the descriptor; user
- * namespaces do not multiply it) and the system's. SET ignores the fields marked "out of GET".
+ * A commit must fit three limits: its process's, its user's and the system's. The user is who
+ * opened the descriptor; from within a user namespace, who owns the outermost one below the initial
+ * one, so that namespaces and subordinate ids do not multiply a limit. By default a user may have
+ * half of what the system has. The last sixteenth of the system's limit is for callers with
+ * CAP_SYS_RESOURCE. SET ignores the fields marked "out of GET".
  *
  * A process may lower its own limit, below what is used too: nothing more is granted until it fits.
  * That limit is its own and comes on top of what the administrator sets, or the default, now or
