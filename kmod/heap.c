@@ -6,7 +6,8 @@
  *	                                                                  |
  *	DESTROY: unmap what is left --+                                   |
  *	munmap of the last piece -----+--> end: size 0, pages freed, charge given back, once
- *	exit of the process ----------+      `-> last reference: the structure goes
+ *	exit of the process ----------+      `-> last reference: the structure goes, and is no
+ *	                                         longer counted
  *
  * While it lives a heap is held by its VMAs alone. Ending and freeing are apart because a call
  * at work on the heap, or a VMA of a child, may outlive the last VMA of the owner.
@@ -53,6 +54,7 @@ void privheap_heap_put(struct privheap_heap *heap)
 	if (!refcount_dec_and_test(&heap->refs))
 		return;
 	fput(heap->file);
+	privheap_ledger_remove_heap(&heap->context->ledgers);
 	privheap_context_put(heap->context);
 	kmem_cache_free(heap_cache, heap);
 }
@@ -61,8 +63,9 @@ void privheap_heap_put(struct privheap_heap *heap)
  * privheap_heap_end() - give back pages, charge and number; once, however often it is called
  * @heap: which
  *
- * VMAs that remain (in another mm) show nothing any more. Huge pages that are pinned stay charged
- * (pinned.c).
+ * VMAs that remain (in another mm) show nothing any more, and huge pages that are pinned stay charged
+ * (pinned.c). Both keep the structures, and so the heap is still one of the number that its owner
+ * may have.
  *
  * Context: process, may sleep; also under an mmap_lock.
  */
@@ -86,7 +89,6 @@ void privheap_heap_end(struct privheap_heap *heap)
 	xa_erase(&context->heaps, heap->id);
 	unmap_mapping_range(inode->i_mapping, 0, 0, 1);
 	privheap_pinned_free_pages(heap, committed);
-	privheap_ledger_remove_heap(&context->ledgers);
 	trace_destroy(heap, committed);
 }
 
