@@ -298,8 +298,8 @@ void privheap_heap_uncommit(struct privheap_context *context, unsigned long id,
  * @id: the heap's number
  *
  * Context: process, may sleep; no lock held.
- * Return: 0, -ENOENT, or what munmap refused the heap's own mapping with: -EPERM (sealed) or
- * -ENOMEM.
+ * Return: 0, -ENOENT, what munmap refused the heap's own mapping with: -EPERM (sealed) or -ENOMEM,
+ * or -EINTR if the caller is being killed.
  */
 int privheap_heap_destroy(struct privheap_context *context, unsigned long id)
 {

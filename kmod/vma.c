@@ -24,6 +24,7 @@
 #include <linux/mman.h>
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 
 #include "commit.h"
 #include "compat.h"
@@ -287,12 +288,12 @@ int privheap_vma_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
-/* The first VMA of the heap in its range; false if there is none. */
-static bool find_piece(struct privheap_heap *heap, unsigned long *start, unsigned long *end)
+/* The first VMA of the heap in its range from an address on; false if there is none. */
+static bool find_piece(struct privheap_heap *heap, unsigned long address, unsigned long *start,
+		       unsigned long *end)
 {
 	struct mm_struct *mm = heap->context->mm;
 	struct vm_area_struct *vma;
-	unsigned long address = heap->base;
 	bool found = false;
 
 	mmap_read_lock(mm);
@@ -311,17 +312,27 @@ static bool find_piece(struct privheap_heap *heap, unsigned long *start, unsigne
  * privheap_vma_unmap_all() - unmap what is left of the heap in its range
  * @heap: of the calling process
  *
- * What the process itself has mapped over a part is passed over.
+ * What the process itself has mapped over a part is passed over. Pieces neither move nor appear
+ * again, so none can be left behind by going on where the last one ended. There may be as many as
+ * a process may have mappings.
  *
  * Context: process, may sleep; no lock held.
- * Return: 0, or what munmap said of a piece: the rest is then still mapped.
+ * Return: 0, or what munmap said of a piece, or -EINTR if the caller was killed after the first one:
+ * the rest is then still mapped.
  */
 int privheap_vma_unmap_all(struct privheap_heap *heap)
 {
-	unsigned long start, end;
-	int err = 0;
+	unsigned long start, end, address = heap->base;
+	int err;
 
-	while (!err && find_piece(heap, &start, &end))
+	while (find_piece(heap, address, &start, &end)) {
+		if (address != heap->base && fatal_signal_pending(current))
+			return -EINTR;
 		err = vm_munmap(start, end - start);
-	return err;
+		if (err)
+			return err;
+		address = end;
+		cond_resched();
+	}
+	return 0;
 }

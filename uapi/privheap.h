@@ -140,8 +140,9 @@ struct privheap_commit {
  * the range itself stays.
  *
  * Errors: EINVAL (flags, reserved), ENOENT (no such heap), EPERM (a part is sealed by mseal(2)),
- * ENOMEM (for the unmapping itself). After EPERM and ENOMEM the heap lives on, perhaps without
- * some of its pieces; the call may be repeated.
+ * ENOMEM (for the unmapping itself), EINTR (killed; where the address space lives on in others).
+ * After EPERM, ENOMEM and EINTR the heap lives on, perhaps without some of its pieces; the call may
+ * be repeated.
  */
 struct privheap_destroy {
 	__u64 heap;
