@@ -10,8 +10,12 @@
  * are taken away: its file operations (remap_file_pages(2) and MADV_REMOVE reach them through
  * the VMA), the inode's (opening /proc/PID/map_files/... would get fresh ones), and the right to
  * change its attributes (S_IMMUTABLE refuses truncate(2) through the same path).
+ *
+ * The inode may outlive the file, and this module (an O_PATH descriptor of map_files/...), so its
+ * operations are the kernel's own: those of a bad inode, which refuse to be opened.
  */
 #include <linux/err.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/mman.h>
@@ -37,11 +41,6 @@ static const struct vm_operations_struct *tmpfs_vm_ops;
 static bool overcommit;
 module_param(overcommit, bool, 0644);
 MODULE_PARM_DESC(overcommit, "count pages against vm.overcommit_memory, too; of heaps created from then on");
-
-static int refuse_open(struct inode *inode, struct file *file)
-{
-	return -EPERM;
-}
 
 /*
  * Where the reservation goes: a multiple of the window, and of 2 MiB when a huge page fits. Only
@@ -69,10 +68,7 @@ static const struct file_operations file_ops = {
 	.get_unmapped_area = place_base,
 };
 
-static const struct file_operations inode_ops = {
-	.owner = THIS_MODULE,
-	.open = refuse_open,
-};
+static const struct file_operations *closed_ops;	/* the kernel's, of a bad inode */
 
 /**
  * privheap_file_new() - make the empty file of a heap
@@ -88,13 +84,26 @@ struct file *privheap_file_new(struct privheap_heap *heap, const char *name)
 
 	if (IS_ERR(file))
 		return ERR_PTR(-ENOMEM);	/* tmpfs says -ENOSPC where it means an inode */
-	file_inode(file)->i_fop = &inode_ops;
+	file_inode(file)->i_fop = closed_ops;
 	file_inode(file)->i_flags |= S_IMMUTABLE;
 	mapping_set_gfp_mask(file->f_mapping, PRIVHEAP_GFP);
 	file->private_data = heap;
 	__module_get(THIS_MODULE);	/* put with the operations, when the file is closed */
 	file->f_op = &file_ops;
 	return file;
+}
+
+/* make_bad_inode() is the one way to the operations that it sets. */
+static int find_closed_ops(void)
+{
+	struct file *file = compat_shmem_file(mount, "", false);
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	make_bad_inode(file_inode(file));
+	closed_ops = file_inode(file)->i_fop;
+	fput(file);
+	return 0;
 }
 
 /**
@@ -146,7 +155,7 @@ int privheap_file_init(void)
 	mount = mount_tmpfs(type);
 	if (IS_ERR(mount))
 		return PTR_ERR(mount);
-	err = ask_tmpfs();
+	err = ask_tmpfs() ?: find_closed_ops();
 	if (err)
 		kern_unmount(mount);
 	return err;

@@ -137,6 +137,45 @@ TEST_F(module, D10_unload_and_load_against_open)
 	EXPECT_EQ(0, quota(dev, SYSTEM).heaps);
 }
 
+/* What was a heap's file, by a path of its own that neither opens it nor holds the module. */
+static int path_of_ended_heap(void)
+{
+	int dev = device_open(), fd;
+	struct privheap_create heap;
+	char path[64];
+
+	if (heap_create(dev, 64 * KIB, MAXIMUM, 0, &heap))
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/map_files/%llx-%llx",
+		 (unsigned long long)heap.base, (unsigned long long)heap.base + MAXIMUM);
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (heap_destroy(dev, heap.heap))
+		fd = -1;
+	close(dev);
+	return fd;
+}
+
+TEST_F(module, K9_the_inode_outlives_the_module)
+{
+	int fd = path_of_ended_heap(), err;
+	char path[64];
+
+	ASSERT_LE(0, fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	EXPECT_EQ(-1, open(path, O_RDONLY));
+	EXPECT_EQ(EIO, errno);
+	while ((err = unload()) == EWOULDBLOCK)
+		usleep(1000);
+	ASSERT_EQ(0, err);
+	EXPECT_EQ(-1, open(path, O_RDONLY));
+	EXPECT_EQ(EIO, errno);
+	EXPECT_EQ(-1, open(path, O_RDWR));
+	EXPECT_EQ(0, load());
+	EXPECT_EQ(-1, open(path, O_RDONLY));
+	EXPECT_EQ(EIO, errno);
+	close(fd);
+}
+
 /* Cgroups whose directory is gone and that something still refers to. */
 static long dying_cgroups(void)
 {
