@@ -54,28 +54,39 @@ static void reload(struct round *round)
 		wrong(round, "finit_module: %d", err);
 }
 
+enum { USED, NO_DEVICE, OPEN_FAILED, DOES_NOT_WORK };
+
 /* Where the module has gone, or comes or goes just now, there is no device. */
-static void open_and_use(struct round *round)
+static int use(void *close_first)
 {
 	struct privheap_create heap;
-	int dev;
+	int dev = device_open();
 
-	usleep(next(&round->random[1]) % 500);	/* so that nobody has it, now and then */
-	dev = device_open();
-	if (dev < 0) {
-		if (errno != ENOENT && errno != ENODEV && errno != ENXIO)
-			wrong(round, "open: %s", strerror(errno));
-		return;
-	}
-	atomic_fetch_add(&round->race->running, 1);
-	atomic_fetch_add(&round->opens, 1);
+	if (dev < 0)
+		return errno == ENOENT || errno == ENODEV || errno == ENXIO ? NO_DEVICE :
+									      OPEN_FAILED;
 	if (heap_create(dev, 64 * KIB, MAXIMUM, 0, &heap) || touch(heap.base + MIB))
-		wrong(round, "an open descriptor does not work");
-	/* Either the heap or the descriptor is the last to hold the module. */
-	if (next(&round->random[1]) % 2)
+		return DOES_NOT_WORK;
+	if (close_first)
 		close(dev);
 	munmap((void *)heap.base, MAXIMUM);
 	close(dev);
+	return USED;
+}
+
+/* A process of its own each time, as a program is. */
+static void open_and_use(struct round *round)
+{
+	int ret;
+
+	usleep(next(&round->random[1]) % 500);	/* so that nobody has it, now and then */
+	ret = in_child(use, next(&round->random[1]) % 2 ? round : NULL);
+	if (ret == NO_DEVICE)
+		return;
+	if (ret != USED)
+		wrong(round, ret == OPEN_FAILED ? "open failed" : "an open descriptor does not work");
+	atomic_fetch_add(&round->race->running, 1);
+	atomic_fetch_add(&round->opens, 1);
 }
 
 static void wait_for_opens(struct round *round, int opens)
