@@ -107,6 +107,20 @@ static int find_closed_ops(void)
 }
 
 /**
+ * privheap_file_is_heap() - is a file that of a heap
+ * @file: any, on which the caller has a reference
+ *
+ * Its size is then the commit, also when the heap has ended and its structure is gone.
+ *
+ * Context: any.
+ * Return: true if it is.
+ */
+bool privheap_file_is_heap(const struct file *file)
+{
+	return file->f_op == &file_ops;
+}
+
+/**
  * privheap_file_tmpfs() - what tmpfs does for its own VMAs: faults and memory policies
  *
  * Context: any.

@@ -18,6 +18,7 @@ struct privheap_heap;
 int privheap_file_init(void);
 void privheap_file_exit(void);
 struct file *privheap_file_new(struct privheap_heap *heap, const char *name);
+bool privheap_file_is_heap(const struct file *file);
 const struct vm_operations_struct *privheap_file_tmpfs(void);
 
 #endif

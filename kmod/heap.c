@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 
 #include "commit.h"
+#include "dump.h"
 #include "file.h"
 #include "heap.h"
 #include "locked.h"
@@ -202,6 +203,7 @@ int privheap_heap_create(struct privheap_context *context, struct privheap_creat
 	err = privheap_commit_add(heap, heap->initial, false, &initial);
 	if (err)
 		goto end;
+	privheap_dump_install();
 	err = heap_map(heap);
 	if (err)
 		goto end;

@@ -11,6 +11,7 @@
  *	page.c     how a page is brought in
  *	pinned.c   what is pinned of a heap that has ended
  *	file.c     the tmpfs file behind it
+ *	dump.c     what of it is in a core dump
  *	quota.c    whose accounts are charged, and their limits
  *	account.c  the accounts of processes and users
  *	process.c  what is looked at of a process

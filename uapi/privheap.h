@@ -40,6 +40,9 @@
  *  - A structure longer than the kernel knows is accepted if its tail is 0, else E2BIG.
  *  - A call that fails has changed nothing, also when its result could not be written (EFAULT);
  *    exceptions are named. A failed COMMIT leaves what other threads have come to rely on since.
+ *  - A core dump has of a heap what is committed, not what is reserved; less where madvise(2),
+ *    coredump_filter or PRIVHEAP_CREATE_SECRET say so. For that a process that has made a heap, and
+ *    a child it forks, hold the module until they call exec or end.
  *  - All calls may be made from any thread of the process at any time.
  *
  * Errors that every call can return: EPERM (another address space), ENOTTY (unknown command),

@@ -73,7 +73,7 @@ TEST_F_TIMEOUT(race, A9_core_dump, 240)
 	/* Nothing was ever committed but what the child committed before it died. */
 	EXPECT_EQ(2 * MIB, quota(self->dev, USER).peak);
 	EXPECT_EQ(0, stat(CORE, &core));
-	EXPECT_LT(256 * MIB, core.st_size);
+	EXPECT_GT(64 * MIB, core.st_size);	/* what is committed, and little else: see dump.c */
 	EXPECT_GT(8 * MIB, core.st_blocks * 512UL);
 	EXPECT_LE(2 * PAGE, longest_run(CORE, ORDINARY));
 	EXPECT_GT(256, longest_run(CORE, SECRET));

@@ -74,7 +74,7 @@ static int use(void *close_first)
 	return USED;
 }
 
-/* A process of its own each time, as a program is. */
+/* A process of its own each time: one that has made a heap holds the module to its end. */
 static void open_and_use(struct round *round)
 {
 	int ret;
@@ -148,7 +148,10 @@ TEST_F(module, D10_unload_and_load_against_open)
 	EXPECT_EQ(0, quota(dev, SYSTEM).heaps);
 }
 
-/* What was a heap's file, by a path of its own that neither opens it nor holds the module. */
+/*
+ * What was a heap's file, by a path of its own that neither opens it nor holds the module. As the
+ * number of a descriptor: made in a child that shares them, as who has had a heap holds the module.
+ */
 static int path_of_ended_heap(void)
 {
 	int dev = device_open(), fd;
@@ -156,22 +159,27 @@ static int path_of_ended_heap(void)
 	char path[64];
 
 	if (heap_create(dev, 64 * KIB, MAXIMUM, 0, &heap))
-		return -1;
+		return 0;
 	snprintf(path, sizeof(path), "/proc/self/map_files/%llx-%llx",
 		 (unsigned long long)heap.base, (unsigned long long)heap.base + MAXIMUM);
 	fd = open(path, O_PATH | O_CLOEXEC);
 	if (heap_destroy(dev, heap.heap))
-		fd = -1;
+		fd = 0;
 	close(dev);
 	return fd;
 }
 
 TEST_F(module, K9_the_inode_outlives_the_module)
 {
-	int fd = path_of_ended_heap(), err;
+	pid_t pid = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+	int status, fd, err;
 	char path[64];
 
-	ASSERT_LE(0, fd);
+	if (!pid)
+		_exit(path_of_ended_heap());
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	fd = WEXITSTATUS(status);
+	ASSERT_LT(2, fd);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	EXPECT_EQ(-1, open(path, O_RDONLY));
 	EXPECT_EQ(EIO, errno);
@@ -185,6 +193,44 @@ TEST_F(module, K9_the_inode_outlives_the_module)
 	EXPECT_EQ(-1, open(path, O_RDONLY));
 	EXPECT_EQ(EIO, errno);
 	close(fd);
+}
+
+/* Makes a heap and ends it, tells by a byte, and by the pipe's end that exec has another image. */
+static int use_and_sleep(void *arg)
+{
+	int *say = arg;
+	char *const sleep[] = { "sleep", "1000", NULL };
+
+	if (use(say) || write(say[1], "", 1) != 1 || raise(SIGSTOP))
+		return 1;
+	execvp(*sleep, sleep);
+	return 2;
+}
+
+/* Its core dumps go through the module, whatever it has closed. */
+TEST_F(module, K14_held_by_a_process_that_had_a_heap_until_exec)
+{
+	int say[2];
+	char byte;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe2(say, O_CLOEXEC));
+	pid = fork();
+	if (!pid)
+		_exit(use_and_sleep(say));
+	ASSERT_LT(0, pid);
+	close(say[1]);
+	ASSERT_EQ(1, read(say[0], &byte, 1));
+	EXPECT_EQ(EWOULDBLOCK, unload());
+	ASSERT_EQ(pid, waitpid(pid, NULL, WUNTRACED));
+	EXPECT_EQ(0, kill(pid, SIGCONT));
+	EXPECT_EQ(0, read(say[0], &byte, 1));
+	for (int i = 0; i < 1000 && unload() == EWOULDBLOCK; i++)
+		usleep(10000);
+	EXPECT_FALSE(is_loaded());
+	EXPECT_EQ(0, load());
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(pid, waitpid(pid, NULL, 0));
 }
 
 /* Cgroups whose directory is gone and that something still refers to. */
