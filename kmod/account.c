@@ -289,7 +289,7 @@ struct pid *privheap_account_pid(const struct privheap_ledger *ledger)
 	return container_of(ledger, struct account, ledger)->pid;
 }
 
-/* Unpins accounts of processes and address spaces that ended; runs as long as there are pinned ones. */
+/* Unpins accounts of processes and spaces that ended; runs as long as there are pinned ones. */
 static void reap(struct work_struct *work)
 {
 	struct account *account;

@@ -8,7 +8,7 @@
 
 #define LEDGER_LEVELS		3	/* process, user, system: a charge walks up in this order */
 #define LEDGER_LIMIT_DEFAULT	ULONG_MAX
-#define LEDGER_RESERVE		16	/* this part of a limit is kept back, where there is a reserve */
+#define LEDGER_RESERVE		16	/* this part of a limit is kept back where asked */
 
 /**
  * struct privheap_ledger - one quota account; bytes unless said otherwise

@@ -277,8 +277,9 @@ static bool is_raise(unsigned long from, unsigned long to)
 }
 
 /*
- * What a process sets without the right to raise it is its own and comes on top: it can never be in
- * the way of a limit that is set for it, or for all, later. What an administrator sets stands alone.
+ * What a process sets without the right to raise it is its own and comes on top: it can never be
+ * in the way of a limit that is set for it, or for all, later. What an administrator sets stands
+ * alone.
  */
 static int set_limit(struct privheap_ledger *ledger, bool is_own, unsigned long limit)
 {

