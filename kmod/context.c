@@ -88,20 +88,25 @@ void privheap_context_put(struct privheap_context *context)
 }
 
 /**
- * privheap_context_for_each() - visit every context
- * @f: called with each; must not end one
- * @arg: for @f
+ * privheap_context_next() - go through all contexts
+ * @before: the one before, whose reference is put; NULL = begin
  *
- * Context: process, may sleep; @f runs under a mutex.
+ * Context: process, may sleep.
+ * Return: the next one with a reference, or NULL.
  */
-void privheap_context_for_each(void (*f)(struct privheap_context *context, void *arg), void *arg)
+struct privheap_context *privheap_context_next(struct privheap_context *before)
 {
-	struct privheap_context *context;
+	struct list_head *node;
+	struct privheap_context *context = NULL;
 
 	mutex_lock(&contexts_lock);
-	list_for_each_entry(context, &contexts, node)
-		f(context, arg);
+	node = before ? before->node.next : contexts.next;
+	if (node != &contexts)
+		context = privheap_context_get(list_entry(node, struct privheap_context, node));
 	mutex_unlock(&contexts_lock);
+	if (before)
+		privheap_context_put(before);
+	return context;
 }
 
 /**

@@ -34,6 +34,6 @@ void privheap_context_exit(void);
 struct privheap_context *privheap_context_new(void);
 struct privheap_context *privheap_context_get(struct privheap_context *context);
 void privheap_context_put(struct privheap_context *context);
-void privheap_context_for_each(void (*f)(struct privheap_context *context, void *arg), void *arg);
+struct privheap_context *privheap_context_next(struct privheap_context *before);
 
 #endif

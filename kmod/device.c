@@ -179,16 +179,14 @@ static void device_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "privheap-denied:\t%lu\n", atomic_long_read(&process->denied));
 	seq_printf(m, "privheap-heaps:\t%lu\n", atomic_long_read(&process->heaps));
 
-	/* Under the lock an entry's heap is alive: it is erased before the last reference goes. */
-	xa_lock(&context->heaps);
-	xa_for_each(&context->heaps, id, heap) {
-		if (!test_bit(HEAP_READY, &heap->state))
-			continue;
+	/* No lock is held meanwhile. What does not fit is asked for once more with more room. */
+	for (id = 0; !seq_has_overflowed(m) && (heap = privheap_heap_next(context, &id));
+	     privheap_heap_put(heap)) {
 		seq_printf(m, "privheap-heap:\t%lu base 0x%lx maximum %lu committed %lu resident %lu name %s\n",
 			   id, heap->base, heap->maximum, privheap_heap_committed(heap),
 			   heap->file->f_mapping->nrpages << PAGE_SHIFT, heap->name);
+		cond_resched();
 	}
-	xa_unlock(&context->heaps);
 }
 
 static const struct file_operations device_fops = {

@@ -93,6 +93,12 @@ void privheap_heap_end(struct privheap_heap *heap)
 	trace_destroy(heap, committed);
 }
 
+/* Takes a reference if the heap is ready. Under the lock of its number. */
+static bool get_ready(struct privheap_heap *heap)
+{
+	return test_bit(HEAP_READY, &heap->state) && refcount_inc_not_zero(&heap->refs);
+}
+
 /* The heap of that number, with a reference, if it is ready; else NULL. */
 static struct privheap_heap *heap_by_id(struct privheap_context *context, unsigned long id)
 {
@@ -100,8 +106,28 @@ static struct privheap_heap *heap_by_id(struct privheap_context *context, unsign
 
 	xa_lock(&context->heaps);
 	heap = xa_load(&context->heaps, id);
-	if (heap && (!test_bit(HEAP_READY, &heap->state) || !refcount_inc_not_zero(&heap->refs)))
+	if (heap && !get_ready(heap))
 		heap = NULL;
+	xa_unlock(&context->heaps);
+	return heap;
+}
+
+/**
+ * privheap_heap_next() - go through the heaps of a context
+ * @context: which; the caller has a reference
+ * @id: in: the number before the first that is looked at; out: of the heap
+ *
+ * Context: process, does not sleep.
+ * Return: the next heap that is ready, with a reference, or NULL.
+ */
+struct privheap_heap *privheap_heap_next(struct privheap_context *context, unsigned long *id)
+{
+	struct privheap_heap *heap;
+
+	xa_lock(&context->heaps);
+	do {
+		heap = xa_find_after(&context->heaps, id, ULONG_MAX, XA_PRESENT);
+	} while (heap && !get_ready(heap));
 	xa_unlock(&context->heaps);
 	return heap;
 }

@@ -146,4 +146,107 @@ TEST(K4_what_the_administrator_sets_stands_alone)
 	close(dev);
 }
 
+/* Lists */
+
+#define LIST	"/sys/kernel/debug/privheap/heaps"
+
+/* Reads on to the end; the caller frees it. */
+static char *rest_of(int fd)
+{
+	size_t size = 4 * MIB, n = 0;
+	char *text = calloc(size, 1);
+	ssize_t got;
+
+	while (n < size - 1 && (got = read(fd, text + n, size - 1 - n)) > 0)
+		n += got;
+	return text;
+}
+
+/* In how many lines this is to be found. */
+static int lines_with(const char *text, const char *what)
+{
+	int n = 0;
+
+	for (; (text = strstr(text, what)); text += strlen(what))
+		n++;
+	return n;
+}
+
+static int create_named(int dev, const char *name, struct privheap_create *heap)
+{
+	*heap = (struct privheap_create) { .maximum = PAGE };
+	strcpy(heap->name, name);
+	return call(dev, PRIVHEAP_CREATE, heap);
+}
+
+FIXTURE(list)
+{
+	int dev, list;
+	struct privheap_create heaps[1000];
+	char first[100];
+};
+
+FIXTURE_SETUP(list)
+{
+	self->dev = device_open();
+	for (int i = 0; i < 1000; i++) {
+		ASSERT_EQ(0, create_named(self->dev, "early", &self->heaps[i]));
+	}
+	self->list = open(LIST, O_RDONLY);
+	ASSERT_LE(0, self->list);
+	ASSERT_EQ(sizeof(self->first), read(self->list, self->first, sizeof(self->first)));
+}
+
+FIXTURE_TEARDOWN(list)
+{
+	close(self->list);
+	close(self->dev);
+}
+
+/* Not at once, under a lock that others wait for. */
+TEST_F(list, K21_is_made_as_it_is_read)
+{
+	struct privheap_create heap;
+	char *rest;
+
+	ASSERT_EQ(0, create_named(self->dev, "late", &heap));
+	rest = rest_of(self->list);
+	EXPECT_EQ(1, lines_with(rest, " late\n"));
+	EXPECT_EQ(1000, lines_with(rest, " early\n") + lines_with(self->first, " early\n"));
+	EXPECT_EQ(0, lines_with(rest, "owners name\n"));
+	free(rest);
+}
+
+TEST_F(list, K21_goes_on_when_heaps_are_gone)
+{
+	char *rest;
+
+	for (int i = 0; i < 999; i++) {
+		ASSERT_EQ(0, heap_destroy(self->dev, self->heaps[i].heap));
+	}
+	rest = rest_of(self->list);
+	EXPECT_GT(200, lines_with(rest, " early\n"));
+	EXPECT_EQ('\n', rest[strlen(rest) - 1]);
+	EXPECT_EQ(0, lseek(self->list, 0, SEEK_SET));
+	free(rest);
+	rest = rest_of(self->list);
+	EXPECT_EQ(1, lines_with(rest, " early\n"));
+	EXPECT_EQ(1, lines_with(rest, "owners name\n"));
+	free(rest);
+}
+
+TEST_F(list, K16_fdinfo_has_every_heap)
+{
+	char path[64], *text;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", self->dev);
+	fd = open(path, O_RDONLY);
+	text = rest_of(fd);
+	EXPECT_EQ(1000, lines_with(text, "privheap-heap:\t"));
+	EXPECT_EQ(1000, lines_with(text, " name early\n"));
+	free(text);
+	close(fd);
+}
+
 TEST_HARNESS_MAIN
