@@ -167,6 +167,25 @@ struct privheap_ledger *privheap_quota_system(void)
 	return &system_ledger;
 }
 
+/**
+ * privheap_quota_totals() - what all have committed together
+ * @used: out
+ * @peak: out
+ *
+ * Page by page they would tell of each of the others' commits, so all but administrators get
+ * multiples of 1 MiB, rounded up.
+ *
+ * Context: process.
+ */
+void privheap_quota_totals(unsigned long *used, unsigned long *peak)
+{
+	privheap_ledger_read(&system_ledger, used, peak);
+	if (would_be_administrator())
+		return;
+	*used = round_up(*used, SZ_1M);
+	*peak = round_up(*peak, SZ_1M);
+}
+
 /* May the caller see and change accounts that are not its own? A refusal is audited. */
 static bool is_administrator(void)
 {
@@ -256,7 +275,10 @@ int privheap_quota_read(struct privheap_ledger_chain *own, struct privheap_quota
 
 	if (IS_ERR(ledger))
 		return PTR_ERR(ledger);
-	privheap_ledger_read(ledger, &used, &peak);
+	if (ledger == &system_ledger)
+		privheap_quota_totals(&used, &peak);
+	else
+		privheap_ledger_read(ledger, &used, &peak);
 	limit = privheap_ledger_limit(ledger);
 	arg->limit = privheap_ledger_lowest(ledger);
 	arg->flags = was_set(ledger) ? 0 : PRIVHEAP_QUOTA_DEFAULT;

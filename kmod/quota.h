@@ -15,6 +15,7 @@ void privheap_quota_put_chain(struct privheap_ledger_chain *chain);
 
 pid_t privheap_quota_pid(const struct privheap_ledger_chain *chain);
 struct privheap_ledger *privheap_quota_system(void);
+void privheap_quota_totals(unsigned long *used, unsigned long *peak);
 
 int privheap_quota_read(struct privheap_ledger_chain *own, struct privheap_quota *arg);
 int privheap_quota_write(struct privheap_ledger_chain *own, struct privheap_quota *arg);

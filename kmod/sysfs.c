@@ -7,6 +7,8 @@
  *	peak        most bytes ever committed at once
  *	denied      how often this limit refused
  *	heaps       heaps alive
+ *
+ * The two sums in bytes are exact for CAP_SYS_RESOURCE only, as the reader has it when it reads.
  */
 #include <linux/device.h>
 #include <linux/sysfs.h>
@@ -29,7 +31,7 @@ static ssize_t committed_show(struct device *dev, struct device_attribute *attr,
 {
 	unsigned long used, peak;
 
-	privheap_ledger_read(privheap_quota_system(), &used, &peak);
+	privheap_quota_totals(&used, &peak);
 	return sysfs_emit(buf, "%lu\n", used);
 }
 static DEVICE_ATTR_RO(committed);
@@ -38,7 +40,7 @@ static ssize_t peak_show(struct device *dev, struct device_attribute *attr, char
 {
 	unsigned long used, peak;
 
-	privheap_ledger_read(privheap_quota_system(), &used, &peak);
+	privheap_quota_totals(&used, &peak);
 	return sysfs_emit(buf, "%lu\n", peak);
 }
 static DEVICE_ATTR_RO(peak);

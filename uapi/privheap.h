@@ -189,7 +189,8 @@ struct privheap_stat {
  * @limit: bytes that may be committed; 0 = no limit. GET: out: the lowest of those in force, for
  *	_PROCESS with RLIMIT_DATA. SET: in
  * @used: out of GET: bytes committed now; may exceed a limit that was lowered
- * @peak: out of GET: most bytes ever committed at once
+ * @peak: out of GET: most bytes ever committed at once; never less than @used. Of _SYSTEM, @used
+ *	and @peak are rounded up to 1 MiB for callers without CAP_SYS_RESOURCE
  * @denied: out of GET: how often a commit was refused by this limit
  * @heaps: out of GET: heaps alive
  * @heaps_limit: out of GET: heaps allowed; 0 = no limit; _PROCESS and _USER, else 0

@@ -146,6 +146,45 @@ TEST(K4_what_the_administrator_sets_stands_alone)
 	close(dev);
 }
 
+/* Totals */
+
+#define TOTALS	"/sys/class/misc/privheap/"
+
+static int look(int dev, int step)
+{
+	struct privheap_quota q = quota(dev, SYSTEM);
+
+	switch (step) {
+	case 'g':
+		return q.used % MIB || q.peak % MIB ? -1 : (int)(q.used / MIB);
+	case 's':
+		return parameter(TOTALS "committed") % MIB || parameter(TOTALS "peak") % MIB ? -1 :
+		       (int)(parameter(TOTALS "committed") / MIB);
+	}
+	return -1;
+}
+
+TEST(K16_others_see_totals_by_the_mebibyte)
+{
+	struct privheap_create heap;
+	int dev = device_open();
+	struct told t;
+
+	tell_start(&t, NOBODY, look);
+	EXPECT_EQ(0, tell(&t, 'g'));
+	EXPECT_EQ(0, tell(&t, 's'));
+	ASSERT_EQ(0, heap_create(dev, PAGE, 16 * MIB, 0, &heap));
+	for (int pages = 1; pages <= 513; pages += 64) {
+		ASSERT_EQ(0, heap_commit(dev, heap.heap, pages * PAGE, 0));
+		EXPECT_EQ((pages + 255) / 256, tell(&t, 'g'));
+		EXPECT_EQ((pages + 255) / 256, tell(&t, 's'));
+		EXPECT_EQ(pages * PAGE, quota(dev, SYSTEM).used);
+		EXPECT_EQ(pages * PAGE, parameter(TOTALS "committed"));
+	}
+	tell_end(&t);
+	close(dev);
+}
+
 /* Lists */
 
 #define LIST	"/sys/kernel/debug/privheap/heaps"
