@@ -3,6 +3,9 @@
  * Runs a command that may commit so many bytes of private heaps and no more, whatever it execs:
  *
  *	privheap-run 64M someservice --its-options
+ *
+ * The limit is of this one process. What the command forks begins with the system's default: set
+ * RLIMIT_DATA (ulimit -d) for those, or a limit for their user.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,7 +34,8 @@ int main(int argc, char **argv)
 	unsigned long long limit = argc > 2 ? bytes_of(argv[1]) : 0;
 
 	if (!limit) {
-		fprintf(stderr, "usage: privheap-run BYTES[K|M|G] COMMAND [ARGUMENT...]\n");
+		fprintf(stderr, "usage: privheap-run BYTES[K|M|G] COMMAND [ARGUMENT...]\n"
+				"The limit does not reach processes that COMMAND forks: see ulimit -d.\n");
 		return 2;
 	}
 	if (privheap_quota_set(PRIVHEAP_QUOTA_PROCESS, PRIVHEAP_QUOTA_SELF, limit)) {
