@@ -56,7 +56,7 @@ static int peak_beside_refusals(void *unused)
 	r.heap = heap.heap;
 	if (pthread_create(&thread, NULL, ask_for_too_much, &r))
 		return 2;
-	for (int i = 0; i < 5000; i++) {
+	for (unsigned long i = setting("ROUNDS", 2500) / 5; i; i--) {
 		if (heap_create(r.dev, PAGE, PAGE, 0, &heap) || heap_destroy(r.dev, heap.heap))
 			return 3;
 		q = quota(r.dev, PROCESS);
