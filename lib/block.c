@@ -47,18 +47,11 @@ static int block_error(int error)
 static void *block_alloc_locked(struct heap *heap, unsigned int class, size_t n, size_t align,
 				unsigned int flags, int *reason)
 {
-	bool borrow;
 	void *p;
 
 	if (!heap_enter_call(heap, flags))
 		return NULL;
-	/* A CPU that came after the heap was made has no shard: its threads work on another's. */
-	borrow = heap->mode == HEAP_OWNED && !heap->quiet && owned_cpu() >= heap->shard_count;
-	if (borrow)
-		heap_hush(heap);
 	p = slab_alloc_slow(heap, class, n, align, reason);
-	if (borrow)
-		heap_rejoin(heap);
 	heap_leave(heap);
 	return p;
 }

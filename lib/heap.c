@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 #include "check.h"
 #include "process.h"
 #include "registry.h"
@@ -27,9 +29,9 @@
 #define HEAP_FLAGS	(HEAP_F_NO_SERIALIZE | HEAP_F_EXCEPTIONS | HEAP_F_EXEC | HEAP_F_SECRET | \
 			 HEAP_F_RETURN | HEAP_F_POPULATE | HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
 
-static_assert(sizeof(struct heap) + 16 * sizeof(struct shard *) + sizeof(struct shard) + 64 + 512 +
+static_assert(sizeof(struct heap) + 17 * sizeof(struct shard *) + sizeof(struct shard) + 64 + 512 +
 	      192 <= SIDE_PAGE, "a small heap's metadata is one page, with up to 16 CPUs");
-static_assert(sizeof(struct heap) + HEAP_CPUS * sizeof(struct shard *) <= SIDE_PAGE,
+static_assert(sizeof(struct heap) + (HEAP_CPUS + 1) * sizeof(struct shard *) <= SIDE_PAGE,
 	      "the record itself is one page at most");
 
 /* What a growable heap reserves: it can never hold more than RAM and swap. */
@@ -153,13 +155,34 @@ size_t heap_reserved(const struct heap *heap)
 	return bytes < heap->maximum ? bytes : heap->maximum;
 }
 
-/* glibc reads a file for the number of CPUs: ask once. */
+/* The highest number of a CPU that this thread may use, plus 1. */
+static uint32_t heap_highest_cpu(void)
+{
+	uint64_t mask[128] = { 0 };
+	uint32_t word = sizeof(mask) / sizeof(mask[0]);
+	int saved = errno;
+
+	if (syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask) < 0)
+		word = 0;
+	errno = saved;
+	while (word && !mask[word - 1])
+		word--;
+	return word ? word * 64 - (uint32_t)__builtin_clzll(mask[word - 1]) : 1;
+}
+
+/*
+ * How many numbers CPUs have. glibc reads a file for it: ask once. It says how many there are, where numbers
+ * may have gaps; and where there is no /sys, how many this thread may use.
+ */
 static uint32_t heap_cpus(struct process *process)
 {
-	uint32_t cpus = process->cpus;
+	uint32_t cpus = process->cpus, highest;
 
-	if (!cpus)
-		process->cpus = cpus = (uint32_t)get_nprocs_conf();
+	if (!cpus) {
+		cpus = (uint32_t)get_nprocs_conf();
+		highest = heap_highest_cpu();
+		process->cpus = cpus = cpus < highest ? highest : cpus;
+	}
 	return cpus;
 }
 
@@ -199,8 +222,8 @@ static int heap_init(struct heap *heap, const struct heap_attr *attr, struct pro
 	heap->flags = attr->flags & HEAP_FLAGS;
 	heap->mode = heap_mode(attr, heap->maximum, process, &heap->shard_count);
 	heap->gate = heap->mode == HEAP_OWNED ? heap->shard_count : 0;
-	heap->first.used += heap->shard_count * sizeof(heap->shards[0]);
-	for (uint32_t i = 0; i < heap->shard_count; i++)
+	heap->first.used += shard_total(heap) * sizeof(heap->shards[0]);
+	for (uint32_t i = 0; i < shard_total(heap); i++)
 		heap->shards[i] = &shard_none;
 	heap->runs.pages = heap->maximum >> PAGE_SHIFT;
 	memcpy(heap->canary, process_canary(process), sizeof(heap->canary));

@@ -24,7 +24,7 @@ struct shard *shard_make(struct heap *heap, uint32_t *i, int *error)
 		atomic_store_explicit(&heap->shards[*i], shard, memory_order_release);
 		return shard;
 	}
-	for (*i = 0; *i < heap->shard_count; (*i)++)
+	for (*i = 0; *i < shard_total(heap); (*i)++)
 		if (shard_made(heap, *i))
 			return shard_at(heap, *i);
 	return NULL;
@@ -32,28 +32,29 @@ struct shard *shard_make(struct heap *heap, uint32_t *i, int *error)
 
 bool shard_advance(struct heap *heap, unsigned int class)
 {
-	struct shard *shard = shard_at(heap, shard_here(heap));
-	struct group *group = shard_current(shard, class), *next = group->next;
+	uint32_t here = shard_here(heap);
+	struct group *group, *next;
+	struct shard *shard;
 
+	/* Not without the lock. */
+	if (heap->mode == HEAP_OWNED && here == heap->shard_count)
+		return false;
+	shard = shard_at(heap, here);
+	group = shard_current(shard, class);
 	if (group == &group_none)
 		return false;
+	next = group->next;
 	while (next != group && !(atomic_load(&next->avail) | atomic_load(&next->freed)))
 		next = next->next;
 	return next != group &&
 	       atomic_compare_exchange_strong(&shard->current[class], &group, next);
 }
 
-/* Nobody else is inside any shard while the heap's lock is held. */
-static bool shard_alone(const struct heap *heap)
-{
-	return heap->mode == HEAP_EXCLUSIVE || heap->quiet;
-}
-
 void shard_quiesce(struct heap *heap, uint32_t i)
 {
 	struct shard *shard = shard_at(heap, i);
 
-	if (shard_alone(heap))
+	if (shard_alone(heap, i))
 		return;
 	if (heap->mode == HEAP_OWNED) {
 		owned_barrier();
@@ -67,7 +68,7 @@ bool shard_or(struct heap *heap, uint32_t i, _Atomic uint64_t *word, uint64_t bi
 {
 	struct shard *shard = shard_at(heap, i);
 
-	if (heap->mode == HEAP_OWNED && !shard_alone(heap))
+	if (heap->mode == HEAP_OWNED && !shard_alone(heap, i))
 		return owned_or(i, word, bits);
 	if (heap->mode == HEAP_SHARED)
 		lock_spin_take(&shard->lock);
@@ -82,7 +83,7 @@ void *shard_take(struct heap *heap, uint32_t i, unsigned int class, size_t n)
 	struct shard *shard = shard_at(heap, i);
 	void *p;
 
-	if (heap->mode == HEAP_OWNED && !shard_alone(heap))
+	if (heap->mode == HEAP_OWNED && !shard_alone(heap, i))
 		return owned_take(heap, class, n, &p) ? p : NULL;
 	if (heap->mode == HEAP_SHARED)
 		lock_spin_take(&shard->lock);

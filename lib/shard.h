@@ -9,6 +9,10 @@
  *	exclusive	who calls: the program has promised			heap
  *	stopped		who holds the heap's lock				as it was
  *
+ * An owned heap has one shard more, the last, for threads that are on no CPU with a shard: its number
+ * is beyond the count, or the kernel does not tell the thread (its area is not registered). In there
+ * is who holds the heap's lock.
+ *
  * shard_quiesce() waits until everybody who was inside has left. Who comes in afterwards sees what
  * was written before: a slab's new owner, a closed gate.
  */
@@ -43,6 +47,12 @@ static inline uint32_t shard_hint(const struct heap *heap)
 	return heap->shard_count > 1 ? shard_cpu() % heap->shard_count : 0;
 }
 
+/* With the one of those without a CPU's. */
+static inline uint32_t shard_total(const struct heap *heap)
+{
+	return heap->shard_count + (heap->mode == HEAP_OWNED);
+}
+
 /* The shard this thread should use. */
 static inline uint32_t shard_here(const struct heap *heap)
 {
@@ -51,8 +61,14 @@ static inline uint32_t shard_here(const struct heap *heap)
 	if (heap->mode != HEAP_OWNED)
 		return shard_hint(heap);
 	cpu = owned_cpu();
-	/* A CPU that came later: its threads borrow. */
-	return cpu < heap->shard_count ? cpu : 0;
+	return cpu < heap->shard_count ? cpu : heap->shard_count;
+}
+
+/* With the heap's lock held nobody else is inside this one. */
+static inline bool shard_alone(const struct heap *heap, uint32_t i)
+{
+	return heap->mode == HEAP_EXCLUSIVE || heap->quiet ||
+	       (heap->mode == HEAP_OWNED && i == heap->shard_count);
 }
 
 /* Never NULL: where none was made yet, one without slabs. */

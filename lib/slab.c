@@ -209,7 +209,7 @@ void slab_reveal(struct heap *heap, unsigned int class)
 	if (state->eager)
 		return;
 	state->eager = true;
-	for (uint32_t i = 0; i < heap->shard_count; i++) {
+	for (uint32_t i = 0; i < shard_total(heap); i++) {
 		struct shard *shard = shard_at(heap, i);
 
 		while ((slab = shard->ring[class])) {
@@ -220,7 +220,7 @@ void slab_reveal(struct heap *heap, unsigned int class)
 	}
 	if (!state->watched)
 		return;
-	for (uint32_t i = 0; i < heap->shard_count; i++)
+	for (uint32_t i = 0; i < shard_total(heap); i++)
 		if (shard_made(heap, i))
 			shard_quiesce(heap, i);
 	while ((slab = state->watched)) {
@@ -479,7 +479,7 @@ bool slab_sweep(struct heap *heap)
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < heap->shard_count; i++)
+	for (uint32_t i = 0; i < shard_total(heap); i++)
 		if (shard_made(heap, i))
 			any |= slab_sweep_shard(heap, i);
 	return any;

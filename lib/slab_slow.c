@@ -21,6 +21,7 @@
 #include "run.h"
 #include "shard.h"
 #include "slab.h"
+#include "stop.h"
 
 #define SWEEP_MIN	((size_t)256 << 10)
 #define LOOK_SHARDS	8	/* for what was left behind, before a new slab is made */
@@ -103,10 +104,10 @@ static bool search_own(struct search *search)
 static bool search_left_behind(struct search *search)
 {
 	struct heap *heap = search->heap;
-	uint32_t shards = heap->shard_count < LOOK_SHARDS ? heap->shard_count : LOOK_SHARDS;
+	uint32_t total = shard_total(heap), looks = total < LOOK_SHARDS ? total : LOOK_SHARDS;
 
-	for (uint32_t i = 0; i < shards; i++) {
-		uint32_t from = heap->hand++ % heap->shard_count;
+	for (uint32_t i = 0; i < looks; i++) {
+		uint32_t from = heap->hand++ % total;
 
 		if (from != search->at && slab_bring(heap, search->class, from, search->at))
 			return search_own(search);
@@ -119,10 +120,10 @@ static bool search_others(struct search *search)
 {
 	struct heap *heap = search->heap;
 
-	for (uint32_t i = 0; i < heap->shard_count; i++)
+	for (uint32_t i = 0; i < shard_total(heap); i++)
 		if (i != search->at && search_ring_of(search, shard_at(heap, i)))
 			return true;
-	for (uint32_t i = 0; i < heap->shard_count; i++) {
+	for (uint32_t i = 0; i < shard_total(heap); i++) {
 		struct shard *shard = shard_at(heap, i);
 		struct group *group = shard_current(shard, search->class);
 		struct slab *slab;
@@ -193,19 +194,43 @@ static bool search_larger(struct search *search, size_t align)
 	return false;
 }
 
+/*
+ * The shard to search for. When there is no metadata for this thread's it is another CPU's: then until
+ * the search is over, *hushed, nobody is in there.
+ */
+static bool search_begin(struct search *search, unsigned int class, bool *hushed)
+{
+	struct heap *heap = search->heap;
+	uint32_t here = shard_here(heap);
+
+	search->class = class;
+	search->at = here;
+	search->shard = shard_make(heap, &search->at, search->error);
+	if (search->shard && search->at != here && heap->mode == HEAP_OWNED && !heap->quiet) {
+		heap_hush(heap);
+		*hushed = true;
+	}
+	return search->shard;
+}
+
 void *slab_alloc_slow(struct heap *heap, unsigned int class, size_t n, size_t align, int *error)
 {
 	struct search search = { .heap = heap, .error = error };
-	void *p;
+	bool hushed = false;
+	void *p = NULL;
 
-	do {
-		search.class = class;
-		search.at = shard_here(heap);
-		search.shard = shard_make(heap, &search.at, error);
-		if (!search.shard || (!search_class(&search) && !search_larger(&search, align)))
-			return NULL;
+	while (!p && search_begin(&search, class, &hushed)) {
+		/* Who comes with the lock only has not looked yet. */
+		if (shard_alone(heap, search.at))
+			p = shard_take(heap, search.at, class, n);
+		if (p)
+			break;
+		if (!search_class(&search) && !search_larger(&search, align))
+			break;
 		p = shard_take(heap, search.at, search.class, n);
-	} while (!p);
+	}
+	if (hushed)
+		heap_rejoin(heap);
 	return p;
 }
 
