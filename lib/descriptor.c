@@ -12,18 +12,14 @@
  * Between the look and the use another thread can still put a file of its own there: then it gets a
  * command that no other device knows, and the answer is looked at before it is believed. What is
  * not done is to keep the number for good; only the kernel could.
- *
- * Not cancellation points: system calls are made by syscall(2) where libc's function is one.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #include "descriptor.h"
 #include "process.h"
+#include "syscalls.h"
 
 #define DEVICE_PATH	"/dev/privheap"
 #define LEAST		3	/* never one of the standard descriptors, even if those are closed */
@@ -56,11 +52,6 @@ bool descriptor_is_ours(int fd)
 	       (!mark || fcntl(fd, F_GETSIG) == mark);
 }
 
-static void descriptor_close(int fd)
-{
-	syscall(SYS_close, fd);
-}
-
 /* As high as there is room for; the given one if that is high enough; or a negative errno. */
 static int descriptor_raise(int low)
 {
@@ -76,7 +67,7 @@ static int descriptor_raise(int low)
 		fd = fcntl(low, F_DUPFD_CLOEXEC, LEAST);
 	if (fd < 0)
 		fd = -errno;
-	descriptor_close(low);
+	sys_close(low);
 	return fd;
 }
 
@@ -103,7 +94,7 @@ static int descriptor_make(void)
 	int fd, error;
 
 	do {
-		fd = (int)syscall(SYS_openat, AT_FDCWD, DEVICE_PATH, O_RDWR | O_CLOEXEC);
+		fd = sys_open(DEVICE_PATH, O_RDWR | O_CLOEXEC);
 	} while (fd < 0 && errno == EINTR);
 	if (fd < 0)
 		return -errno;
@@ -112,7 +103,7 @@ static int descriptor_make(void)
 		return fd;
 	error = descriptor_learn(fd);
 	if (error)
-		descriptor_close(fd);
+		sys_close(fd);
 	return error ? error : fd;
 }
 
@@ -174,5 +165,5 @@ void descriptor_in_child(void)
 	int fd = atomic_exchange(&known.fd, -1);
 
 	if (fd >= 0 && descriptor_is_ours(fd))
-		descriptor_close(fd);
+		sys_close(fd);
 }

@@ -11,9 +11,9 @@
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 #include "lock.h"
+#include "syscalls.h"
 
 _Thread_local int lock_depth;
 
@@ -74,7 +74,6 @@ void lock_wait(struct lock *lock)
 
 void lock_spin_wait(struct lock *lock)
 {
-	static const struct timespec little = { .tv_nsec = 20000 };
 	int error = errno;
 
 	for (int i = 1;; i++) {
@@ -89,7 +88,7 @@ void lock_spin_wait(struct lock *lock)
 		else if (i < 2 * SPINS)
 			sched_yield();
 		else
-			nanosleep(&little, NULL);
+			sys_sleep(20000);
 	}
 	errno = error;
 }

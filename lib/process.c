@@ -15,6 +15,7 @@
 #include <time.h>
 #include "descriptor.h"
 #include "process.h"
+#include "syscalls.h"
 
 #define PROCESS_BYTES	((sizeof(struct process) + 4095) & ~(size_t)4095)
 
@@ -69,7 +70,7 @@ const uint64_t *process_canary(struct process *process)
 		return process->canary;
 	lock_take(&process->canary_lock);
 	if (!process->canary_ready) {
-		if (getrandom(process->canary, sizeof(process->canary), GRND_NONBLOCK) !=
+		if (sys_getrandom(process->canary, sizeof(process->canary), GRND_NONBLOCK) !=
 		    sizeof(process->canary)) {
 			/* Early boot: no entropy yet. Better a weak pattern than none. */
 			clock_gettime(CLOCK_MONOTONIC, &now);

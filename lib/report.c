@@ -7,10 +7,13 @@
  * It is written when memory is exhausted or damaged, perhaps in a signal handler: so no stdio, no
  * allocation, one write(2), so that lines of several threads do not mix.
  */
+#define _GNU_SOURCE
 #include "report.h"
 
 #include <errno.h>
-#include <unistd.h>
+#include <stdatomic.h>
+
+#include "syscalls.h"
 
 void report_text(struct report *report, const char *text)
 {
@@ -49,7 +52,22 @@ void report_write(struct report *report)
 
 	report->text[report->length++] = '\n';
 	/* Nobody is left to tell if stderr is closed. */
-	if (write(STDERR_FILENO, report->text, report->length) < 0)
+	if (sys_write(STDERR_FILENO, report->text, report->length) < 0)
 		errno = saved;
 	errno = saved;
+}
+
+void report_refused(const char *call, int error)
+{
+	static atomic_flag said = ATOMIC_FLAG_INIT;
+	struct report line = REPORT_INIT;
+
+	if ((error != EPERM && error != ENOSYS) || atomic_flag_test_and_set(&said))
+		return;
+	report_text(&line, "privheap: the system call ");
+	report_text(&line, call);
+	report_text(&line, error == EPERM ? " is forbidden to this process"
+					  : " is unknown to this system");
+	report_text(&line, ": there is no memory without it");
+	report_write(&line);
 }

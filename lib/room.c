@@ -9,15 +9,13 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/sysinfo.h>
-#include <unistd.h>
 #include "room.h"
+#include "syscalls.h"
 
 #define PAGE		((size_t)4096)
 #define GRANULE		((size_t)64 << 10)
@@ -50,15 +48,15 @@ static size_t all_addresses(void)
 	return high ? (size_t)1 << (64 - __builtin_clzll(high)) : ADDRESSES;
 }
 
-/* What is in the file, 0-terminated; "" if it cannot be read. By syscall(2): no cancellation point. */
+/* What is in the file, 0-terminated; "" if it cannot be read. */
 static void read_text(const char *path, char *text, size_t room)
 {
-	int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	long n = -1;
+	int fd = sys_open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = -1;
 
 	if (fd >= 0) {
-		n = syscall(SYS_read, fd, text, room - 1);
-		syscall(SYS_close, fd);
+		n = sys_read(fd, text, room - 1);
+		sys_close(fd);
 	}
 	text[n > 0 ? n : 0] = '\0';
 }

@@ -19,6 +19,7 @@
 #include "heap.h"
 #include "malloc/malloc.h"
 #include "report.h"
+#include "syscalls.h"
 
 _Atomic(struct heap *) malloc_heap;
 
@@ -38,7 +39,8 @@ const uint64_t *process_canary(struct process *self)
 	struct timespec now;
 
 	/* Asked for once, when the heap is made. */
-	if (getrandom(self->canary, sizeof(self->canary), GRND_NONBLOCK) != sizeof(self->canary)) {
+	if (sys_getrandom(self->canary, sizeof(self->canary), GRND_NONBLOCK) !=
+	    sizeof(self->canary)) {
 		/* Early boot: no entropy yet. Better a weak pattern than none. */
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		self->canary[0] = (uint64_t)now.tv_nsec * 0x9e3779b97f4a7c15u;

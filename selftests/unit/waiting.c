@@ -3,10 +3,13 @@
  * A signal handler that interrupted the library, seen from inside: this thread has a lock, and what
  * would have to wait for it says so, leaving everything as it is.
  */
+#define _GNU_SOURCE
 #include "heap_internal.h"
 #include "include/heapapi.h"
 #include "include/privheap.h"
 #include "unit.h"
+#include <pthread.h>
+#include <unistd.h>
 
 FIXTURE(waiting) {
 	HANDLE handle;
@@ -94,6 +97,40 @@ TEST_F(waiting, heaps_come_and_go_later)
 	EXPECT_EQ(NULL, GetProcessHeap());
 	EXPECT_EQ(ERROR_NOT_ENOUGH_MEMORY, GetLastError());
 	EXPECT_EQ(ENOMEM, errno);
+}
+
+static struct lock spun;
+static volatile bool taken;
+
+static void *spin(void *none)
+{
+	pthread_cancel(pthread_self());
+	lock_spin_take(&spun);
+	taken = true;
+	lock_spin_drop(&spun);
+	pthread_testcancel();
+	return none;
+}
+
+/* Who waits long for a shard sleeps: not in a cancellation point. */
+TEST(L3_waiting_for_a_shard_is_no_cancellation_point)
+{
+	bool ended = false;
+	pthread_t thread;
+	void *result;
+
+	lock_spin_take(&spun);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, spin, NULL));
+	/* It sleeps after 200 attempts; ended, it would have to be joined. */
+	for (int i = 0; i < 100 && !ended; i++) {
+		usleep(1000);
+		ended = pthread_tryjoin_np(thread, &result) == 0;
+	}
+	lock_spin_drop(&spun);
+	if (!ended)
+		pthread_join(thread, &result);
+	EXPECT_TRUE(taken);
+	EXPECT_EQ(PTHREAD_CANCELED, result);
 }
 
 TEST_HARNESS_MAIN
