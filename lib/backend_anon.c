@@ -22,6 +22,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "process.h"
+#include "report.h"
 #include "room.h"
 #include "../uapi/privheap.h"
 
@@ -89,6 +90,7 @@ static char *anon_place_unlocked(size_t length)
 	munlock(page, PAGE);
 	wide = mremap(page, PAGE, length + GRANULE, MREMAP_MAYMOVE);
 	if (wide == MAP_FAILED) {
+		report_refused("mremap", errno);
 		munmap(page, PAGE);
 		return NULL;
 	}
@@ -100,6 +102,8 @@ static char *anon_place(size_t length, bool *locked)
 {
 	char *p = mmap(NULL, length, PROT_NONE, RESERVED, -1, 0);
 
+	if (p == MAP_FAILED)
+		report_refused("mmap", errno);
 	/* The first: beyond RLIMIT_MEMLOCK; the second: it is locked, and there is nothing in it. */
 	*locked = p == MAP_FAILED ? errno == EAGAIN :
 		  madvise(p, length, MADV_DONTNEED) && errno == EINVAL;
@@ -132,12 +136,39 @@ static int anon_populate(char *p, size_t bytes)
 {
 	if (madvise(p, bytes, MADV_POPULATE_WRITE) == 0)
 		return 0;
-	if (errno != EINVAL)
+	if (errno != EINVAL && errno != EPERM && errno != ENOSYS)
 		return -ENOMEM;
-	/* An older kernel: touch. The bytes are new, nobody else can be using them. */
+	/* An older kernel, or forbidden: touch. The bytes are new, nobody else can be using them. */
 	for (size_t i = 0; i < bytes; i += PAGE)
 		*(volatile char *)(p + i) = 0;
 	return 0;
+}
+
+/* Its pages are locked as the process has it. 0 or -1. */
+static int anon_lock(const struct backend_range *range, char *p, size_t bytes)
+{
+	if (!(range->id & ANON_LOCKED) ||
+	    mlock2(p, bytes, range->id & ANON_ONFAULT ? MLOCK_ONFAULT : 0) == 0)
+		return 0;
+	report_refused("mlock2", errno);
+	return -1;
+}
+
+/* A filter that came later can forbid it: then that is not in core dumps. 0 or -1. */
+static int anon_dump(const struct backend_range *range, char *p, size_t bytes)
+{
+	if (range->id & BACKEND_SECRET || madvise(p, bytes, MADV_DODUMP) == 0)
+		return 0;
+	return errno == EPERM || errno == ENOSYS ? 0 : -1;
+}
+
+/* Gives back the memory that mprotect made usable, whatever was done to it. */
+static void anon_disable(char *p, size_t bytes)
+{
+	munlock(p, bytes);
+	madvise(p, bytes, MADV_DONTNEED);
+	madvise(p, bytes, MADV_DONTDUMP);
+	mprotect(p, bytes, PROT_NONE);
 }
 
 /* Makes [from, to) of the range usable; charged already. */
@@ -151,16 +182,16 @@ static int anon_enable(struct backend_range *range, size_t from, size_t to, bool
 	populate |= (range->id & (ANON_LOCKED | ANON_ONFAULT)) == ANON_LOCKED;
 	if (populate && !room_has_memory(to - from))
 		return -ENOMEM;
-	if (mprotect(p, to - from, protection))
-		return errno == EACCES || errno == EPERM ? -errno : -ENOMEM;
-	if ((range->id & ANON_LOCKED &&
-	     mlock2(p, to - from, range->id & ANON_ONFAULT ? MLOCK_ONFAULT : 0)) ||
-	    (populate && anon_populate(p, to - from)) ||
-	    (!(range->id & BACKEND_SECRET) && madvise(p, to - from, MADV_DODUMP))) {
-		munlock(p, to - from);
-		madvise(p, to - from, MADV_DONTNEED);
-		madvise(p, to - from, MADV_DONTDUMP);
-		mprotect(p, to - from, PROT_NONE);
+	if (mprotect(p, to - from, protection)) {
+		/* What forbids it is told by who knows that it was to be executable. */
+		if (protection & PROT_EXEC && (errno == EACCES || errno == EPERM))
+			return -errno;
+		report_refused("mprotect", errno);
+		return -ENOMEM;
+	}
+	if (anon_lock(range, p, to - from) || (populate && anon_populate(p, to - from)) ||
+	    anon_dump(range, p, to - from)) {
+		anon_disable(p, to - from);
 		return -ENOMEM;
 	}
 	return 0;
@@ -177,8 +208,10 @@ static int anon_map(struct backend_range *range, size_t initial)
 		return -ENOMEM;
 	if (locked)
 		range->id |= anon_lock_kind();
-	if (madvise(range->base, length, MADV_DONTFORK) == 0 &&
-	    madvise(range->base, length, MADV_DONTDUMP) == 0)
+	if (madvise(range->base, length, MADV_DONTFORK) ||
+	    madvise(range->base, length, MADV_DONTDUMP))
+		report_refused("madvise", errno);
+	else
 		error = anon_enable(range, 0, initial, true);
 	if (error)
 		munmap(range->base, length);

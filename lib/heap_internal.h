@@ -115,6 +115,7 @@ struct heap {
 
 	/* Under the lock. */
 	alignas(64) struct lock lock;
+	bool disowned;		/* an owned heap that is quiet for ever: see shard_barrier */
 	struct backend_range range;
 	struct runs runs;
 	struct class_state classes[CLASSES];

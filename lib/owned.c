@@ -3,11 +3,13 @@
  * Whether heaps can be owned, and the barrier that waits for sequences to end.
  *
  * They can if the C library has registered this thread's area (a tunable may forbid it, an old
- * kernel or an emulator may not know it) and the kernel lets us register for membarrier.
+ * kernel or an emulator may not know it) and the kernel lets us register for membarrier. A program
+ * may shut itself off from membarrier later (seccomp): then its heaps are owned no more.
  */
 #define _GNU_SOURCE
 #include "owned.h"
 #include "process.h"
+#include "report.h"
 
 #if OWNED
 #include <errno.h>
@@ -52,15 +54,56 @@ bool owned_possible(struct process *process)
 	return owned == POSSIBLE;
 }
 
-void owned_barrier(void)
+static bool owned_membarrier(void)
+{
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0) == 0;
+}
+
+bool owned_barrier(void)
 {
 	int saved = errno;
+	bool done = owned_membarrier();
 
-	/* Fails only if not registered: in a child that has its parent's heap (malloc/fork.c). */
-	while (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0))
-		if (!owned_register())
-			abort();
+	/* Not registered: a child that has its parent's heap (malloc/fork.c). */
+	if (!done)
+		done = owned_register() && owned_membarrier();
+	if (!done)
+		process_get()->owned = IMPOSSIBLE;
 	errno = saved;
+	return done;
+}
+
+#define CPU_WORDS	128	/* 8,192 CPUs, as many as Linux can have */
+
+/* This thread runs on the CPU: whoever ran there does not, and will start its sequence again. */
+static bool owned_visit(uint32_t cpu)
+{
+	uint64_t mask[CPU_WORDS] = { 0 };
+
+	mask[cpu / 64] = 1ULL << cpu % 64;
+	return syscall(SYS_sched_setaffinity, 0, sizeof(mask), mask) == 0;
+}
+
+void owned_last_barrier(void)
+{
+	struct report line = REPORT_INIT;
+	uint64_t mask[CPU_WORDS];
+	int saved = errno;
+	long bytes = syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask);
+	bool visited = false;
+
+	/* Those this process may not use, or that are not there, are refused. */
+	for (uint32_t cpu = 0; cpu < 8 * bytes; cpu++)
+		visited |= owned_visit(cpu);
+	if (visited) {
+		syscall(SYS_sched_setaffinity, 0, bytes, mask);
+		errno = saved;
+		return;
+	}
+	report_text(&line, "privheap: membarrier is refused since a heap was made, and ");
+	report_text(&line, "sched_setaffinity, which would do instead, too; aborting");
+	report_write(&line);
+	abort();
 }
 #else
 bool owned_possible(struct process *process)
@@ -69,7 +112,12 @@ bool owned_possible(struct process *process)
 	return false;
 }
 
-void owned_barrier(void)
+bool owned_barrier(void)
+{
+	return true;
+}
+
+void owned_last_barrier(void)
 {
 }
 #endif

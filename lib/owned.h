@@ -281,7 +281,12 @@ static inline uint32_t owned_cpu(void)
 
 /* True if heaps of this process can be owned. Finds the area: before any of the above. */
 bool owned_possible(struct process *process);
-/* On return every sequence that ran on any CPU has committed or will start again. */
-void owned_barrier(void);
+/*
+ * On return every sequence that ran on any CPU has committed or will start again. False: the kernel
+ * refuses membarrier, now, and owned_possible() is over.
+ */
+bool owned_barrier(void);
+/* The same without membarrier: slow, for the last time. A line and abort if that is refused too. */
+void owned_last_barrier(void);
 
 #endif

@@ -50,6 +50,16 @@ bool shard_advance(struct heap *heap, unsigned int class)
 	       atomic_compare_exchange_strong(&shard->current[class], &group, next);
 }
 
+void shard_barrier(struct heap *heap)
+{
+	if (owned_barrier())
+		return;
+	atomic_store(&heap->gate, 0);
+	owned_last_barrier();
+	heap->disowned = true;
+	atomic_store(&heap->quiet, true);
+}
+
 void shard_quiesce(struct heap *heap, uint32_t i)
 {
 	struct shard *shard = shard_at(heap, i);
@@ -57,7 +67,7 @@ void shard_quiesce(struct heap *heap, uint32_t i)
 	if (shard_alone(heap, i))
 		return;
 	if (heap->mode == HEAP_OWNED) {
-		owned_barrier();
+		shard_barrier(heap);
 		return;
 	}
 	lock_spin_take(&shard->lock);

@@ -99,6 +99,11 @@ bool shard_advance(struct heap *heap, unsigned int class);
 /* The shard, made if need be; another one, and *i says which, if there is no memory for it. */
 struct shard *shard_make(struct heap *heap, uint32_t *i, int *error);
 void shard_quiesce(struct heap *heap, uint32_t i);
+/*
+ * The same for all shards of an owned heap. If the kernel refuses that from now on nobody will be inside any
+ * more but who holds the heap's lock, and heap->disowned is set.
+ */
+void shard_barrier(struct heap *heap);
 /* *word |= bits from inside shard i. False: this thread is on another CPU. */
 bool shard_or(struct heap *heap, uint32_t i, _Atomic uint64_t *word, uint64_t bits);
 /* A block of the current group of shard i, from inside. NULL: none, or on another CPU. */

@@ -28,7 +28,7 @@
 static void heap_empty_shards(struct heap *heap)
 {
 	if (heap->mode == HEAP_OWNED) {
-		owned_barrier();
+		shard_barrier(heap);
 		return;
 	}
 	for (uint32_t i = 0; i < heap->shard_count; i++) {
@@ -43,6 +43,8 @@ static void heap_empty_shards(struct heap *heap)
 
 void heap_hush(struct heap *heap)
 {
+	if (heap->disowned)
+		return;
 	atomic_store(&heap->gate, 0);
 	/* Sequences do not look at it, locked operations look inside only. */
 	if (heap->mode == HEAP_SHARED)
@@ -53,6 +55,8 @@ void heap_hush(struct heap *heap)
 
 void heap_rejoin(struct heap *heap)
 {
+	if (heap->disowned)
+		return;
 	atomic_store(&heap->quiet, false);
 	if (heap->mode == HEAP_OWNED)
 		atomic_store(&heap->gate, heap->shard_count);
