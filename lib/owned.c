@@ -49,8 +49,13 @@ bool owned_possible(struct process *process)
 {
 	uint32_t owned = process->owned;
 
-	if (owned == UNKNOWN)
-		process->owned = owned = owned_register() ? POSSIBLE : IMPOSSIBLE;
+	if (owned == UNKNOWN) {
+		owned = owned_register() ? POSSIBLE : IMPOSSIBLE;
+		/* A child of vfork does not know it for its parent. */
+		if (owned == IMPOSSIBLE && owned_cpu() == (uint32_t)RSEQ_CPU_ID_UNINITIALIZED)
+			return false;
+		process->owned = owned;
+	}
 	return owned == POSSIBLE;
 }
 

@@ -19,8 +19,10 @@
  * with the CPU's number asks: is the heap in this mode, has this CPU a shard, is nobody stopping
  * the heap? Who closes the gate calls owned_barrier(): membarrier aborts every sequence that runs.
  *
- * glibc registers the area for every thread. A child of vfork runs on its parent's area without
- * being registered: like every other function, HeapAlloc is not for it.
+ * glibc registers the area for every thread that it makes; where it could not the CPU's number there is
+ * negative, and no sequence passes the gate. In a child of vfork, which is on its parent's area without
+ * being registered, vfork.c makes it so. A thread of another making has to have an area of its own that is
+ * registered, or says so.
  */
 #ifndef PRIVHEAP_OWNED_H
 #define PRIVHEAP_OWNED_H

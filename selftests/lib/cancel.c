@@ -187,6 +187,15 @@ static void quota(void)
 	CHECK_IN_CHILD(privheap_quota_set(PRIVHEAP_QUOTA_PROCESS, PRIVHEAP_QUOTA_SELF, 4096 * MIB) == 0);
 }
 
+static void a_child(void)
+{
+	pid_t child = vfork();
+
+	if (child == 0)
+		_exit(0);
+	CHECK_IN_CHILD(child > 0);
+}
+
 /* Each call, and which exported functions it makes; fresh: no heap was made before. */
 static const struct call {
 	const char *functions;
@@ -220,6 +229,7 @@ static const struct call {
 	{ "privheap_stats privheap_walk privheap_trim privheap_lock privheap_unlock "
 	  "privheap_set_oom_handler", native_whole, false },
 	{ "privheap_quota_get privheap_quota_set", quota, true },
+	{ "vfork", a_child, false },
 	{ "privheap_quota_get privheap_quota_set", quota, false },
 };
 
