@@ -13,6 +13,11 @@ EXPORT void *plugin_alloc(SIZE_T n)
 	return HeapAlloc(plugin_heap, HEAP_ZERO_MEMORY, n);
 }
 
+EXPORT void *plugin_small(void)
+{
+	return HeapAlloc(plugin_heap, 0, 64);
+}
+
 __attribute__((constructor))
 static void loaded(void)
 {
