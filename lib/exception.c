@@ -42,6 +42,7 @@
 
 #include "heap.h"
 #include "refusal.h"
+#include "region.h"
 #include "report.h"
 
 #define RED_ZONE	128	/* below the stack pointer, in use all the same */
@@ -59,7 +60,6 @@ struct mapping {
 	char data[];
 };
 
-static _Thread_local struct privheap_try *innermost __attribute__((tls_model("initial-exec")));
 static _Thread_local struct mapping *mappings __attribute__((tls_model("initial-exec")));
 
 /* Where ask() may find the pieces of stack it has to keep. */
@@ -71,13 +71,16 @@ struct stacks {
 __attribute__((noinline))
 void privheap_try_enter(struct privheap_try *region)
 {
-	region->outer = innermost;
 	region->sp = __builtin_dwarf_cfa();
+	region_find_living(region->sp, region);
+	region->outer = region_innermost;
+	region->inner = NULL;
+	region_link(region);
 	region->state = OPEN;
 	region->inside = heap_thread_holds_lock();
 	region->store = NULL;
 	region->mappings = mappings;
-	innermost = region;
+	region_innermost = region;
 }
 
 static void drop_mappings(struct mapping *until)
@@ -94,7 +97,7 @@ static void close_region(struct privheap_try *region)
 {
 	/* Also those of raises that waited in a filter further in, and are abandoned now. */
 	drop_mappings(region->mappings);
-	innermost = region->outer;
+	region_unlink(region);
 	region->state = CLOSED;
 }
 
@@ -104,10 +107,6 @@ void privheap_try_leave(struct privheap_try *region)
 		close_region(region);
 }
 
-bool exception_in_try(void)
-{
-	return innermost != NULL;
-}
 
 /* Not memcpy: the sanitizers watch that one, and these bytes are full of their red zones. */
 RAW_STACK static void copy_raw(char *to, const char *from, size_t bytes)
@@ -193,6 +192,12 @@ static char *interrupted_sp(const ucontext_t *context)
 #endif
 }
 
+bool exception_in_try(const ucontext_t *interrupted)
+{
+	region_find_living(interrupted_sp(interrupted), NULL);
+	return region_innermost != NULL;
+}
+
 static bool on_signal_stack(const struct stacks *stacks, const char *sp)
 {
 	return stacks->signal_low && sp >= stacks->signal_low && sp <= stacks->signal_high;
@@ -226,7 +231,7 @@ static bool ask_filter(struct privheap_try *region, const struct stacks *stacks)
 		return false;
 	save_stack(region);
 	region->state = FILTERING;
-	innermost = region->outer;
+	region_innermost = region->outer;
 	longjmp(region->env, 1);
 }
 
@@ -235,7 +240,7 @@ __attribute__((noinline))
 static int ask(struct privheap_try *region, const EXCEPTION_RECORD *record,
 	       const struct stacks *stacks)
 {
-	struct privheap_try *saved_innermost = innermost;
+	struct privheap_try *saved_innermost = region_innermost;
 	struct mapping *saved_mappings = mappings;
 
 	region->record = *record;
@@ -246,7 +251,8 @@ static int ask(struct privheap_try *region, const EXCEPTION_RECORD *record,
 			return EXCEPTION_CONTINUE_SEARCH;
 	}
 	drop_mappings(saved_mappings);
-	innermost = saved_innermost;
+	region_innermost = saved_innermost;
+	region_link(region);
 	region->state = OPEN;
 	return region->verdict;
 }
@@ -272,7 +278,9 @@ bool exception_offer(EXCEPTION_RECORD *record, ucontext_t *interrupted)
 	if (vectored_offer(&pointers) < 0)
 		return true;
 	find_stacks(&stacks, interrupted);
-	for (region = innermost; region; region = region->outer) {
+	region_find_living(interrupted ? interrupted_sp(interrupted) : __builtin_frame_address(0),
+			   NULL);
+	for (region = region_innermost; region; region = region->outer) {
 		/* Taken further out, the lock would never be dropped. */
 		if (inside && !region->inside)
 			break;

@@ -23,8 +23,8 @@ void exception_raise(EXCEPTION_RECORD *record, ucontext_t *interrupted);
  * may not leave the signal handler it happened in.
  */
 void exception_no_memory(void *heap, size_t n, void *caller);
-/* Is this thread inside a try region? Async-signal-safe. */
-bool exception_in_try(void);
+/* Was the interrupted code inside a try region? Async-signal-safe. */
+bool exception_in_try(const ucontext_t *interrupted);
 
 /* The answer of the first vectored handler that wants to go back, else CONTINUE_SEARCH. */
 LONG vectored_offer(EXCEPTION_POINTERS *pointers);

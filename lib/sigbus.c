@@ -29,12 +29,12 @@ static bool is_write(const ucontext_t *context)
 #endif
 }
 
-static bool is_ours(const siginfo_t *info)
+static bool is_ours(const siginfo_t *info, const ucontext_t *context)
 {
 	/* Sent by kill(2) there is no address in it. */
 	if (info->si_code <= 0)
 		return false;
-	if (!exception_in_try() && !vectored_present())
+	if (!exception_in_try(context) && !vectored_present())
 		return false;
 	return !heap_thread_holds_lock() && heap_containing(info->si_addr);
 }
@@ -93,7 +93,7 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 {
 	int saved = errno;
 
-	if (is_ours(info))
+	if (is_ours(info, context))
 		raise_in_page_error(info, context);
 	else
 		call_before(number, info, context);

@@ -25,8 +25,13 @@
  * Rules
  *  - Regions nest, in the try body, in the except block and in functions called from either. An
  *    exception raised in an except block or in a filter goes to the regions further out.
- *  - Both blocks need their braces. return, break, continue and goto may leave them. longjmp(3)
- *    and coroutine switches may not: the region would stay open.
+ *  - Both blocks need their braces. return, break, continue and goto may leave them.
+ *  - pthread_exit(3), longjmp(3), and a C++ exception in code compiled without -fexceptions leave them
+ *    without a word. Such a region is over, too: this is noticed when its thread next enters a
+ *    region, or raises an exception, and is no deeper in its stack than the region was, or has written
+ *    over it. With -fexceptions, as C++ is compiled, they are closed at once.
+ *  - A coroutine may not be switched away from inside a region, as regions belong to the thread. One that
+ *    is left open on another stack stays open.
  *  - Automatic variables changed in the try body and read in the except block or after it must
  *    be volatile, as with setjmp(3): `void *volatile p`. An assignment whose right side raised
  *    has not happened.
@@ -134,7 +139,9 @@ struct privheap_try {
 	} saved[2];			/* stack the filter may overwrite: here, signal stack */
 	char *store;			/* its bytes: in room, or a mapping; NULL = not kept */
 	void *mappings;			/* how many of those the thread had on entry */
-	char room[2048] __attribute__((aligned(16)));
+	char room[2032] __attribute__((aligned(16)));
+	struct privheap_try *inner;	/* the one entered in it */
+	uintptr_t seal;			/* that all this is still what it was */
 };
 
 #ifdef __cplusplus

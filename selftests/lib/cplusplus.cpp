@@ -125,3 +125,18 @@ void *cplusplus_busy(void *heap)
 	for (;;)
 		HeapFree(heap, 0, HeapAlloc(heap, 0, 1000));
 }
+
+int cplusplus_catch(void (*f)(void))
+{
+	try {
+		f();
+	} catch (...) {
+		return 1;
+	}
+	return 0;
+}
+
+void cplusplus_throw(void)
+{
+	throw std::runtime_error("out of here");
+}

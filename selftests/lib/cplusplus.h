@@ -8,6 +8,10 @@ int cplusplus_win32(void);
 int cplusplus_native(void);
 int cplusplus_exceptions(void);
 
+/* 1: f threw something. */
+int cplusplus_catch(void (*f)(void));
+void cplusplus_throw(void);
+
 /* Owners of blocks whose destructors say on stderr whether they could free them. */
 void cplusplus_statics(void);
 /* A thread that allocates for ever. */
