@@ -21,7 +21,7 @@
 #define TURNS		20000
 
 static HANDLE heap;
-static _Atomic uint64_t wrong, turns, borrowed;
+static _Atomic uint64_t wrong, turns;
 static volatile bool over;
 
 static void run_on(uint64_t cpu)
@@ -86,23 +86,6 @@ static void *work(void *name)
 	return NULL;
 }
 
-static struct owner in_child;
-
-__attribute__((noinline))
-static void child(int number)
-{
-	int i;
-
-	in_child = (struct owner){ .name = 1000 + (uint64_t)number, .random = (uint64_t)number };
-	for (i = 0; i < TURNS; i++) {
-		if (i % 500 == 0)
-			run_on((uint64_t)i / 500);
-		turn(&in_child);
-		borrowed++;
-	}
-	end(&in_child);
-}
-
 FIXTURE(vforked) {
 	pthread_t threads[THREADS];
 };
@@ -125,6 +108,24 @@ FIXTURE_TEARDOWN(vforked)
 }
 
 #ifndef __SANITIZE_ADDRESS__	/* which has a vfork of its own */
+static _Atomic uint64_t borrowed;
+static struct owner in_child;
+
+__attribute__((noinline))
+static void child(int number)
+{
+	int i;
+
+	in_child = (struct owner){ .name = 1000 + (uint64_t)number, .random = (uint64_t)number };
+	for (i = 0; i < TURNS; i++) {
+		if (i % 500 == 0)
+			run_on((uint64_t)i / 500);
+		turn(&in_child);
+		borrowed++;
+	}
+	end(&in_child);
+}
+
 TEST_F_TIMEOUT(vforked, L5_no_block_has_two_owners, 300)
 {
 	volatile int i, status = -1;
