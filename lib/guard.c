@@ -67,11 +67,13 @@ static void on_sigsegv(int number, siginfo_t *info, void *context)
 	(void)context;
 	/* Sent by kill(2) there is no address in it. */
 	if (info->si_code > 0 && !lock_any_held())
-		heap = heap_containing(info->si_addr);
+		heap = heap_hold_containing(info->si_addr);
 	if (heap)
 		fault = guard_fault(heap, info->si_addr);
 	if (fault != HEAP_OK)
 		corruption_found("access", heap, info->si_addr, fault);
+	if (heap)
+		heap_drop(heap);
 	sigaction(SIGSEGV, &before, NULL);
 	if (info->si_code <= 0)
 		raise(number);

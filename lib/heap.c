@@ -2,10 +2,13 @@
 /*
  * The life of a heap.
  *
- *   side_alloc ──▶ reserve ──▶ registry_insert ──▶ … blocks … ──▶ registry_remove ──▶ release
+ *   side_alloc_record ▸ reserve ▸ registry_insert ▸ … blocks … ▸ registry_remove ▸ release
  *   its record     its range   its handle                                     and its metadata
  *
- * Destroying is the same three steps backward, whatever is alive in it: nothing is walked.
+ * Destroying is the same three steps backward, whatever is alive in it: nothing is walked. The last
+ * one waits for those who look at the heap (registry.c): the last of them does it. Destroying itself
+ * does not wait, as who looks may be waiting for its caller. A signal handler that interrupted the
+ * library cannot end a heap; it leaves that to the next who makes or destroys one.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -22,6 +25,7 @@
 #include "shard.h"
 #include "side.h"
 #include "slab.h"
+#include "stop.h"
 
 #define MIB		((size_t)1 << 20)
 #define GROWABLE_SHOWN	(64 * MIB)
@@ -238,18 +242,23 @@ static void heap_free_metadata(struct heap *heap)
 
 	for (; chunk; chunk = next) {
 		next = chunk->next;
-		side_free(backend, chunk, chunk->order);
+		if (!next)
+			side_free_record(backend, chunk);
+		else
+			side_free(backend, chunk, chunk->order);
 	}
 }
 
 static struct heap *heap_record(const struct backend *backend, int *error)
 {
-	struct heap *heap = side_alloc(backend, 0, error);
+	struct heap *heap = side_alloc_record(backend, error);
+	const size_t rest = offsetof(struct heap, canary);
 
 	if (!heap)
 		return NULL;
-	memset(heap, 0, sizeof(*heap));
-	heap->first.used = sizeof(*heap);
+	/* Not the holds: others may look whether there are any. */
+	memset((char *)heap + rest, 0, sizeof(*heap) - rest);
+	heap->first = (struct meta_chunk){ .used = sizeof(*heap) };
 	heap->meta = &heap->first;
 	heap->meta_bytes = SIDE_PAGE;
 	heap->range.backend = backend;
@@ -291,30 +300,92 @@ free_metadata:
 	return error;
 }
 
-int heap_create(const struct heap_attr *attr, struct heap **out)
+/* Nobody holds it, or can. 0 or -EPERM. */
+static int heap_end(struct heap *heap)
 {
-	/* A signal handler that interrupted the library must not wait for its locks. */
-	return lock_any_held() ? -ENOMEM : heap_make(attr, out);
-}
+	int saved = errno, error;
 
-int heap_destroy(struct heap *heap)
-{
-	int error;
-
-	if (lock_any_held())
-		return -EDEADLK;
-	if (heap == process_get()->process_heap || !registry_remove(heap))
-		return -EINVAL;
 	if (heap->check)
 		check_fini(heap);
 	error = heap->range.backend->release(&heap->range);
 	if (error) {
 		/* Sealed: it lives on. The table had room for it a moment ago. */
+		heap_recall(heap);
 		registry_insert(heap);
-		return error;
+	} else {
+		heap_free_metadata(heap);
 	}
-	heap_free_metadata(heap);
-	return 0;
+	errno = saved;
+	return error;
+}
+
+static void heap_end_later(struct heap *heap)
+{
+	struct process *process = process_get();
+
+	heap->next = atomic_load(&process->doomed);
+	while (!atomic_compare_exchange_weak(&process->doomed, &heap->next, heap))
+		;
+}
+
+static void heap_end_doomed(struct process *process)
+{
+	struct heap *heap, *next;
+
+	if (likely(!atomic_load_explicit(&process->doomed, memory_order_relaxed)))
+		return;
+	for (heap = atomic_exchange(&process->doomed, NULL); heap; heap = next) {
+		next = heap->next;
+		heap_end(heap);
+	}
+}
+
+void heap_drop(struct heap *heap)
+{
+	if (likely(!registry_drop(heap)))
+		return;
+	if (lock_any_held())
+		heap_end_later(heap);
+	else
+		heap_end(heap);
+}
+
+int heap_create(const struct heap_attr *attr, struct heap **out)
+{
+	struct process *process = process_peek();
+
+	/* A signal handler that interrupted the library must not wait for its locks. */
+	if (lock_any_held())
+		return -ENOMEM;
+	if (process)
+		heap_end_doomed(process);
+	return heap_make(attr, out);
+}
+
+int heap_destroy_handle(const void *handle)
+{
+	struct process *process = process_peek();
+	struct heap *heap;
+
+	if (lock_any_held())
+		return -EDEADLK;
+	heap = heap_hold(handle);
+	if (!heap)
+		return -EINVAL;
+	heap_end_doomed(process);
+	if (heap == process->process_heap || !registry_remove(heap)) {
+		heap_drop(heap);
+		return -EINVAL;
+	}
+	heap_dismiss(heap);
+	/* The registry's hold, and this one. */
+	registry_drop(heap);
+	return registry_drop(heap) ? heap_end(heap) : 0;
+}
+
+int heap_destroy(struct heap *heap)
+{
+	return heap_destroy_handle(heap->base);
 }
 
 void *heap_handle(const struct heap *heap)

@@ -52,18 +52,32 @@ enum heap_fault {
 
 /* 0, -EINVAL (initial > maximum), -EDQUOT, -ENOMEM, or why the device cannot be opened. */
 int heap_create(const struct heap_attr *attr, struct heap **out);
-/* Frees everything. 0, or -EPERM if the kernel refused to unmap: the heap lives on. */
+/*
+ * Frees everything; while others hold the heap, when the last of them drops it. 0; -EINVAL: no live
+ * heap, or the process heap; -EPERM: the kernel refused to unmap, the heap lives on; -EDEADLK.
+ */
+int heap_destroy_handle(const void *handle);
+/* The same, for who knows that nobody else destroys it. */
 int heap_destroy(struct heap *heap);
 
-/* handle -> heap, or NULL for anything that is not a live heap of this process. Lock-free. */
+/*
+ * handle -> heap, or NULL for anything that is not a live heap of this process. It is held: if it is
+ * destroyed meanwhile it keeps its pages until heap_drop. Both lock-free and async-signal-safe.
+ */
+struct heap *heap_hold(const void *handle);
+void heap_drop(struct heap *heap);
+/* Destroyed since it was held. */
+bool heap_gone(const struct heap *heap);
+/* The same heap, not held: for who knows that nobody destroys it. */
 struct heap *heap_lookup(const void *handle);
 void *heap_handle(const struct heap *heap);
 unsigned int heap_flags(const struct heap *heap);
 /*
  * The heap whose range holds the address, or NULL. Lock-free, async-signal-safe. Looks at every
- * heap: for faults, not for anything that happens often.
+ * heap: for faults, not for anything that happens often. The second one holds it.
  */
 struct heap *heap_containing(const void *address);
+struct heap *heap_hold_containing(const void *address);
 /* The growable process heap, made on first use, never destroyed. 0 or a negative errno. */
 int heap_process(struct heap **out);
 /*
@@ -138,8 +152,8 @@ void heap_compact_all(void);
 
 /*
  * Stops all other threads at their next operation on the heap until heap_unlock; as often as
- * it was locked. Nothing on a HEAP_F_NO_SERIALIZE heap. 0; -EDEADLK; -EPERM: not locked by
- * this thread.
+ * it was locked. Nothing on a HEAP_F_NO_SERIALIZE heap. 0; -EDEADLK; -EINVAL: destroyed meanwhile;
+ * -EPERM: not locked by this thread.
  */
 int heap_lock(struct heap *heap);
 int heap_unlock(struct heap *heap);

@@ -19,6 +19,7 @@
 
 #define HEAP_SHARDS	16	/* of a shared heap, at most */
 #define HEAP_CPUS	128	/* with more a heap is not owned */
+#define HEAP_GONE	UINT32_MAX	/* no thread's number */
 #define RUN_BINS	140
 #define HEAP_PAGES_MAX	((size_t)1 << 31)	/* page numbers fit a link of 32 bits */
 
@@ -95,6 +96,7 @@ struct class_state {
 
 struct heap {
 	struct meta_chunk first;
+	_Atomic uint32_t holds;	/* see registry.c; 0: of nobody, and stays so until it is listed */
 
 	/* Read by every call, hardly ever written. */
 	alignas(64) uint64_t canary[2];
@@ -109,7 +111,7 @@ struct heap {
 	uint32_t shard_count;
 	struct check *check;	/* of a checked heap: then nothing has a fast path */
 	uint32_t level_max;	/* the largest slab: 4 KiB << 2 * level */
-	_Atomic uint32_t stopped;	/* see stop.h */
+	_Atomic uint32_t stopped;	/* see stop.h; HEAP_GONE: destroyed, and held by somebody */
 	_Atomic bool quiet;	/* stopped, and nobody is inside any more */
 	bool growable;		/* no maximum was asked for */
 
@@ -127,7 +129,7 @@ struct heap {
 	struct heap *next, *previous;
 
 	/* Of the program: HeapLock, HeapSetInformation, privheap_set_oom_handler. */
-	_Atomic uint32_t owner;		/* the number of the thread that locked it */
+	_Atomic uint32_t owner;		/* the number of the thread that locked it, or HEAP_GONE */
 	uint32_t relocks;		/* how often more than once; the owner's */
 	_Atomic uint32_t compatibility;
 	struct oom_handler oom;		/* under the lock */

@@ -2,11 +2,12 @@
 /*
  * The Win32 Heap API, heaps and blocks: thin wrappers that speak its flags and its errors.
  *
- *	HANDLE --heap_lookup--> struct heap --heap_*--> result
+ *	HANDLE --heap_hold--> struct heap --heap_*--> result --heap_drop-->
  *	   \- no heap: 6		   \- no memory: 8, or STATUS_NO_MEMORY
  *					    \- bad pointer: corruption_found, then 87
  *
- * Nothing here holds a lock, so raising is safe wherever it happens.
+ * Nothing here holds a lock, so raising is safe wherever it happens, once the heap is dropped. The fast
+ * paths do not hold the heap: whose blocks come and go must not be destroyed.
  */
 #define _GNU_SOURCE
 #include "corruption.h"
@@ -103,18 +104,41 @@ HANDLE GetProcessHeap(void)
 	return heap_handle(heap);
 }
 
+/* Drops the heap, as the two below. */
+static LPVOID bad_block(const char *call, struct heap *heap, const void *block,
+			enum heap_fault fault)
+{
+	corruption_found(call, heap, block, fault);
+	heap_drop(heap);
+	fail(ERROR_INVALID_PARAMETER, EINVAL);
+	return NULL;
+}
+
 static LPVOID no_memory(const char *call, struct heap *heap, DWORD flags, SIZE_T bytes, int error,
 			void *caller)
 {
-	if (error == EUCLEAN) {
-		corruption_found(call, heap, heap_stale(), HEAP_STALE);
-		fail(ERROR_INVALID_PARAMETER, EINVAL);
-		return NULL;
-	}
-	if (flags & HEAP_GENERATE_EXCEPTIONS || heap_flags(heap) & HEAP_F_EXCEPTIONS)
-		exception_no_memory(heap_handle(heap), bytes, caller);
+	HANDLE handle = heap_handle(heap);
+
+	if (error == EUCLEAN)
+		return bad_block(call, heap, heap_stale(), HEAP_STALE);
+	flags |= heap_flags(heap) & HEAP_F_EXCEPTIONS ? HEAP_GENERATE_EXCEPTIONS : 0;
+	heap_drop(heap);
+	if (flags & HEAP_GENERATE_EXCEPTIONS)
+		exception_no_memory(handle, bytes, caller);
 	/* Somebody answered "go back". Last, because who was asked may have changed them. */
 	fail(ERROR_NOT_ENOUGH_MEMORY, error);
+	return NULL;
+}
+
+static LPVOID got(struct heap *heap, void *p)
+{
+	/* Destroyed while this thread waited for its turn. */
+	bool gone = heap_gone(heap);
+
+	heap_drop(heap);
+	if (likely(!gone))
+		return p;
+	fail(ERROR_INVALID_HANDLE, EINVAL);
 	return NULL;
 }
 
@@ -122,7 +146,7 @@ static LPVOID no_memory(const char *call, struct heap *heap, DWORD flags, SIZE_T
 static __attribute__((noinline))
 LPVOID alloc_slow(HANDLE handle, DWORD flags, SIZE_T bytes, void *caller)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
 	int error;
 	void *p;
 
@@ -133,7 +157,7 @@ LPVOID alloc_slow(HANDLE handle, DWORD flags, SIZE_T bytes, void *caller)
 	do {
 		p = heap_alloc(heap, bytes, LEAST_ALIGN, call_flags(flags), &error);
 		if (p)
-			return p;
+			return got(heap, p);
 	} while (oom_retry(heap, bytes));
 	return no_memory("HeapAlloc", heap, flags, bytes, error, caller);
 }
@@ -161,24 +185,23 @@ LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
 
 LPVOID HeapReAlloc(HANDLE handle, DWORD flags, LPVOID block, SIZE_T bytes)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
 	enum heap_fault fault;
 	int error;
 	void *p;
 
 	if (!heap || !block) {
+		if (heap)
+			heap_drop(heap);
 		fail(heap ? NO_ERROR : ERROR_INVALID_HANDLE, EINVAL);
 		return NULL;
 	}
 	do {
 		fault = heap_realloc(heap, block, bytes, call_flags(flags), &p, &error);
-		if (fault) {
-			corruption_found("HeapReAlloc", heap, block, fault);
-			fail(ERROR_INVALID_PARAMETER, EINVAL);
-			return NULL;
-		}
+		if (fault)
+			return bad_block("HeapReAlloc", heap, block, fault);
 		if (likely(p))
-			return p;
+			return got(heap, p);
 	} while (!(flags & HEAP_REALLOC_IN_PLACE_ONLY) && oom_retry(heap, bytes));
 	return no_memory("HeapReAlloc", heap, flags, bytes, error, __builtin_return_address(0));
 }
@@ -191,15 +214,17 @@ BOOL free_slow(HANDLE handle, DWORD flags, LPVOID block)
 
 	if (!block)
 		return TRUE;
-	heap = heap_lookup(handle);
+	heap = heap_hold(handle);
 	if (!heap)
 		return fail(ERROR_INVALID_HANDLE, EINVAL);
 	fault = flags & HEAP_NO_SERIALIZE ? heap_free_unserialised(heap, block)
 					  : heap_free(heap, block);
-	if (fault == HEAP_OK)
-		return TRUE;
-	corruption_found("HeapFree", heap, block, fault);
-	return fail(ERROR_INVALID_PARAMETER, EINVAL);
+	if (fault != HEAP_OK) {
+		bad_block("HeapFree", heap, block, fault);
+		return FALSE;
+	}
+	heap_drop(heap);
+	return TRUE;
 }
 
 static __attribute__((noinline))
@@ -226,21 +251,33 @@ BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
 
 SIZE_T HeapSize(HANDLE handle, DWORD flags, LPCVOID block)
 {
-	struct heap *heap = heap_lookup(handle);
-	SIZE_T bytes;
+	struct heap *heap = heap_hold(handle);
+	SIZE_T bytes = (SIZE_T)-1;
+	enum heap_fault fault;
 
 	(void)flags;
-	if (heap && heap_size(heap, block, &bytes) == HEAP_OK)
+	if (!heap) {
+		fail(ERROR_INVALID_HANDLE, EINVAL);
 		return bytes;
-	fail(heap ? ERROR_INVALID_PARAMETER : ERROR_INVALID_HANDLE, EINVAL);
+	}
+	fault = heap_size(heap, block, &bytes);
+	heap_drop(heap);
+	if (fault == HEAP_OK)
+		return bytes;
+	fail(ERROR_INVALID_PARAMETER, EINVAL);
 	return (SIZE_T)-1;
 }
 
 BOOL HeapValidate(HANDLE handle, DWORD flags, LPCVOID block)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
+	enum heap_fault fault;
 	const void *bad;
 
 	(void)flags;
-	return heap && heap_validate(heap, block, &bad) == HEAP_OK;
+	if (!heap)
+		return FALSE;
+	fault = heap_validate(heap, block, &bad);
+	heap_drop(heap);
+	return fault == HEAP_OK;
 }

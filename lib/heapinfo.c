@@ -24,20 +24,28 @@ static BOOL may_not_wait(void)
 
 BOOL HeapLock(HANDLE handle)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
+	int error;
 
 	if (!heap)
 		return no_heap();
-	return heap_lock(heap) ? may_not_wait() : TRUE;
+	error = heap_lock(heap);
+	heap_drop(heap);
+	if (error == -EINVAL)
+		return no_heap();
+	return error ? may_not_wait() : TRUE;
 }
 
 BOOL HeapUnlock(HANDLE handle)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
+	int error;
 
 	if (!heap)
 		return no_heap();
-	return heap_unlock(heap) ? fail(ERROR_NOT_OWNER, EPERM) : TRUE;
+	error = heap_unlock(heap);
+	heap_drop(heap);
+	return error ? fail(ERROR_NOT_OWNER, EPERM) : TRUE;
 }
 
 static DWORD saturate(size_t n)
@@ -89,14 +97,16 @@ static void item_to_entry(const struct heap_item *item, PROCESS_HEAP_ENTRY *entr
 
 BOOL HeapWalk(HANDLE handle, LPPROCESS_HEAP_ENTRY entry)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
 	struct heap_item item;
+	int result = -EINVAL;
 
 	if (!heap)
 		return no_heap();
-	if (!entry || !item_from_entry(entry, &item))
-		return fail(ERROR_INVALID_PARAMETER, EINVAL);
-	switch (heap_walk(heap, &item)) {
+	if (entry && item_from_entry(entry, &item))
+		result = heap_walk(heap, &item);
+	heap_drop(heap);
+	switch (result) {
 	case 1:
 		item_to_entry(&item, entry);
 		return TRUE;
@@ -111,15 +121,19 @@ BOOL HeapWalk(HANDLE handle, LPPROCESS_HEAP_ENTRY entry)
 
 BOOL HeapSummary(HANDLE handle, DWORD flags, LPHEAP_SUMMARY summary)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
 	struct heap_stats stats;
+	int error = -EINVAL;
 
 	(void)flags;
 	if (!heap)
 		return no_heap();
-	if (!summary || summary->cb != sizeof(*summary))
+	if (summary && summary->cb == sizeof(*summary))
+		error = heap_stats(heap, &stats);
+	heap_drop(heap);
+	if (error == -EINVAL)
 		return fail(ERROR_INVALID_PARAMETER, EINVAL);
-	if (heap_stats(heap, &stats))
+	if (error)
 		return may_not_wait();
 	summary->cbAllocated = stats.allocated;
 	summary->cbCommitted = stats.committed;
@@ -130,7 +144,7 @@ BOOL HeapSummary(HANDLE handle, DWORD flags, LPHEAP_SUMMARY summary)
 
 SIZE_T HeapCompact(HANDLE handle, DWORD flags)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
 	SIZE_T largest;
 
 	(void)flags;
@@ -139,6 +153,7 @@ SIZE_T HeapCompact(HANDLE handle, DWORD flags)
 		return 0;
 	}
 	largest = heap_compact(heap);
+	heap_drop(heap);
 	if (!largest)
 		SetLastError(NO_ERROR);
 	return largest;
@@ -197,12 +212,9 @@ static BOOL optimise(struct heap *heap, const void *info, SIZE_T length)
 	return TRUE;
 }
 
-BOOL HeapSetInformation(HANDLE handle, HEAP_INFORMATION_CLASS class, PVOID info, SIZE_T length)
+static BOOL set_information(struct heap *heap, HEAP_INFORMATION_CLASS class, PVOID info,
+			    SIZE_T length)
 {
-	struct heap *heap = heap_lookup(handle);
-
-	if (handle && !heap)
-		return no_heap();
 	switch ((int)class) {
 	case HeapCompatibilityInformation:
 		return set_compatibility(heap, info, length);
@@ -215,21 +227,37 @@ BOOL HeapSetInformation(HANDLE handle, HEAP_INFORMATION_CLASS class, PVOID info,
 	}
 }
 
+BOOL HeapSetInformation(HANDLE handle, HEAP_INFORMATION_CLASS class, PVOID info, SIZE_T length)
+{
+	struct heap *heap = heap_hold(handle);
+	BOOL done;
+
+	if (!heap)
+		return handle ? no_heap() : set_information(NULL, class, info, length);
+	done = set_information(heap, class, info, length);
+	heap_drop(heap);
+	return done;
+}
+
 BOOL HeapQueryInformation(HANDLE handle, HEAP_INFORMATION_CLASS class, PVOID info, SIZE_T length,
 			  PSIZE_T needed)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap;
+	ULONG value;
 
 	if ((int)class != HeapCompatibilityInformation)
 		return fail(ERROR_INVALID_PARAMETER, EINVAL);
+	heap = heap_hold(handle);
 	if (!heap)
 		return handle ? no_heap() : fail(ERROR_NOACCESS, EFAULT);
+	value = heap_compatibility(heap);
+	heap_drop(heap);
 	if (needed)
 		*needed = sizeof(ULONG);
 	if (length < sizeof(ULONG))
 		return fail(ERROR_INSUFFICIENT_BUFFER, EINVAL);
 	if (!info)
 		return fail(ERROR_NOACCESS, EFAULT);
-	*(ULONG *)info = heap_compatibility(heap);
+	*(ULONG *)info = value;
 	return TRUE;
 }

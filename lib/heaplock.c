@@ -3,7 +3,7 @@
  * HeapLock: who has a heap to itself, and how often.
  *
  *   owner 0 ──▶ a thread's number ── heap_stop ─▶ … the program … ─▶ heap_resume ── 0, all woken
- *                relocks 0, 1, 2 … 1, 0
+ *                relocks 0, 1, 2 … 1, 0                         HEAP_GONE: destroyed meanwhile
  *
  * Held across the program's own code, so it is no lock of the library: it does not count in
  * lock_any_held(). Only taking and giving it up does, because a signal handler must not come in
@@ -40,16 +40,21 @@ int heap_lock(struct heap *heap)
 		heap->relocks++;
 		return 0;
 	}
-	while (!heaplock_try(heap, me, &seen))
+	while (!heaplock_try(heap, me, &seen)) {
+		if (seen == HEAP_GONE)
+			return -EINVAL;
 		lock_sleep(&heap->owner, seen);
-	return 0;
+	}
+	return heap_gone(heap) ? -EINVAL : 0;
 }
 
 int heap_unlock(struct heap *heap)
 {
+	uint32_t me = lock_thread();
+
 	if (heap_exclusive(heap))
 		return 0;
-	if (atomic_load(&heap->owner) != lock_thread())
+	if (atomic_load(&heap->owner) != me)
 		return -EPERM;
 	if (heap->relocks) {
 		heap->relocks--;
@@ -58,7 +63,7 @@ int heap_unlock(struct heap *heap)
 	lock_depth++;
 	atomic_signal_fence(memory_order_seq_cst);
 	heap_resume(heap);
-	atomic_store(&heap->owner, 0);
+	atomic_compare_exchange_strong(&heap->owner, &me, 0);
 	atomic_signal_fence(memory_order_seq_cst);
 	lock_depth--;
 	lock_wake_all(&heap->owner);

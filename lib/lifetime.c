@@ -76,9 +76,5 @@ static bool is_process_heap(void *handle)
 
 int lifetime_destroy(void *handle)
 {
-	struct heap *heap = heap_lookup(handle);
-
-	if (!heap || is_process_heap(handle))
-		return -EINVAL;
-	return heap_destroy(heap);
+	return is_process_heap(handle) ? -EINVAL : heap_destroy_handle(handle);
 }

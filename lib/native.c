@@ -2,7 +2,7 @@
 /*
  * The native API, heaps and blocks: thin wrappers that speak errno.
  *
- *	privheap_t * --heap_lookup--> struct heap --heap_*--> result
+ *	privheap_t * --heap_hold--> struct heap --heap_*--> result --heap_drop-->
  *	       \- no heap: EINVAL	     \- no memory: ENOMEM, EDQUOT
  *					      \- bad pointer: corruption_found, then EINVAL
  *
@@ -106,18 +106,36 @@ int privheap_destroy(privheap_t *handle)
 	return result(error);
 }
 
+/* Drops the heap, as the two below. */
+static void *bad_block(const char *call, struct heap *heap, const void *block,
+		       enum heap_fault fault)
+{
+	corruption_found(call, heap, block, fault);
+	heap_drop(heap);
+	return null(EINVAL);
+}
+
+static void *got(struct heap *heap, void *p)
+{
+	/* Destroyed while this thread waited for its turn. */
+	bool gone = heap_gone(heap);
+
+	heap_drop(heap);
+	return likely(!gone) ? p : null(EINVAL);
+}
+
 static void *not_allocated(const char *call, struct heap *heap, int error)
 {
-	if (error != EUCLEAN)
-		return null(error);
-	corruption_found(call, heap, heap_stale(), HEAP_STALE);
-	return null(EINVAL);
+	if (error == EUCLEAN)
+		return bad_block(call, heap, heap_stale(), HEAP_STALE);
+	heap_drop(heap);
+	return null(error);
 }
 
 static __attribute__((noinline))
 void *alloc(const char *call, privheap_t *handle, size_t bytes, size_t align, unsigned int flags)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
 	int error;
 	void *p;
 
@@ -126,7 +144,7 @@ void *alloc(const char *call, privheap_t *handle, size_t bytes, size_t align, un
 	do {
 		p = heap_alloc(heap, bytes, align, flags, &error);
 	} while (!p && oom_retry(heap, bytes));
-	return p ? p : not_allocated(call, heap, error);
+	return p ? got(heap, p) : not_allocated(call, heap, error);
 }
 
 void *privheap_alloc(privheap_t *handle, size_t bytes)
@@ -156,7 +174,7 @@ void *privheap_aligned_alloc(privheap_t *heap, size_t align, size_t bytes)
 static void *resize(const char *call, privheap_t *handle, void *block, size_t bytes,
 		    unsigned int flags)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
 	enum heap_fault fault;
 	int error;
 	void *p;
@@ -165,12 +183,10 @@ static void *resize(const char *call, privheap_t *handle, void *block, size_t by
 		return null(EINVAL);
 	do {
 		fault = heap_realloc(heap, block, bytes, flags, &p, &error);
-		if (fault) {
-			corruption_found(call, heap, block, fault);
-			return null(EINVAL);
-		}
+		if (fault)
+			return bad_block(call, heap, block, fault);
 	} while (!p && !(flags & HEAP_F_IN_PLACE) && oom_retry(heap, bytes));
-	return p ? p : not_allocated(call, heap, error);
+	return p ? got(heap, p) : not_allocated(call, heap, error);
 }
 
 void *privheap_realloc(privheap_t *heap, void *block, size_t bytes)
@@ -195,14 +211,16 @@ int free_slow(privheap_t *handle, void *block)
 
 	if (!block)
 		return 0;
-	heap = heap_lookup(handle);
+	heap = heap_hold(handle);
 	if (!heap)
 		return result(-EINVAL);
 	fault = heap_free(heap, block);
-	if (fault == HEAP_OK)
-		return 0;
-	corruption_found("privheap_free", heap, block, fault);
-	return result(-EINVAL);
+	if (fault != HEAP_OK) {
+		bad_block("privheap_free", heap, block, fault);
+		return -1;
+	}
+	heap_drop(heap);
+	return 0;
 }
 
 static __attribute__((noinline))
@@ -227,10 +245,15 @@ int privheap_free(privheap_t *handle, void *block)
 
 size_t privheap_usable_size(privheap_t *handle, const void *block)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
+	enum heap_fault fault = HEAP_FOREIGN;
 	size_t bytes;
 
-	if (heap && heap_size(heap, block, &bytes) == HEAP_OK)
+	if (heap) {
+		fault = heap_size(heap, block, &bytes);
+		heap_drop(heap);
+	}
+	if (fault == HEAP_OK)
 		return bytes;
 	errno = EINVAL;
 	return (size_t)-1;
@@ -238,8 +261,13 @@ size_t privheap_usable_size(privheap_t *handle, const void *block)
 
 bool privheap_validate(privheap_t *handle, const void *block)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
+	enum heap_fault fault;
 	const void *bad;
 
-	return heap && heap_validate(heap, block, &bad) == HEAP_OK;
+	if (!heap)
+		return false;
+	fault = heap_validate(heap, block, &bad);
+	heap_drop(heap);
+	return fault == HEAP_OK;
 }

@@ -26,14 +26,16 @@ static void give(void *to, const void *from, size_t known, size_t size)
 
 int privheap_stats(privheap_t *handle, struct privheap_stats *stats)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
 	struct privheap_stats out;
 	struct heap_stats now;
-	int error;
+	int error = -EINVAL;
 
-	if (!heap || stats->size < STATS_SIZE_0)
+	if (!heap)
 		return result(-EINVAL);
-	error = heap_stats(heap, &now);
+	if (stats->size >= STATS_SIZE_0)
+		error = heap_stats(heap, &now);
+	heap_drop(heap);
 	if (error)
 		return result(error);
 	out = (struct privheap_stats){
@@ -59,14 +61,18 @@ static const enum heap_item_kind kinds[] = {
 
 int privheap_walk(privheap_t *handle, struct privheap_item *item)
 {
-	struct heap *heap = heap_lookup(handle);
 	struct heap_item next;
+	struct heap *heap;
 	int error;
 
-	if (!heap || item->size < ITEM_SIZE_0 || (unsigned int)item->kind >= KINDS)
+	if (item->size < ITEM_SIZE_0 || (unsigned int)item->kind >= KINDS)
+		return result(-EINVAL);
+	heap = heap_hold(handle);
+	if (!heap)
 		return result(-EINVAL);
 	next = (struct heap_item){ .start = item->start, .kind = kinds[item->kind] };
 	error = heap_walk(heap, &next);
+	heap_drop(heap);
 	if (error <= 0)
 		return result(error);
 	item->start = next.start;
@@ -80,33 +86,44 @@ int privheap_walk(privheap_t *handle, struct privheap_item *item)
 
 size_t privheap_trim(privheap_t *handle)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
+	size_t largest;
 
-	if (heap)
-		return heap_compact(heap);
-	errno = EINVAL;
-	return 0;
+	if (!heap) {
+		errno = EINVAL;
+		return 0;
+	}
+	largest = heap_compact(heap);
+	heap_drop(heap);
+	return largest;
+}
+
+/* 0 or -1 with errno, and drops the heap. */
+static int dropped(struct heap *heap, int error)
+{
+	heap_drop(heap);
+	return result(error);
 }
 
 int privheap_lock(privheap_t *handle)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
 
-	return result(heap ? heap_lock(heap) : -EINVAL);
+	return heap ? dropped(heap, heap_lock(heap)) : result(-EINVAL);
 }
 
 int privheap_unlock(privheap_t *handle)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
 
-	return result(heap ? heap_unlock(heap) : -EINVAL);
+	return heap ? dropped(heap, heap_unlock(heap)) : result(-EINVAL);
 }
 
 int privheap_set_oom_handler(privheap_t *handle, privheap_oom_handler *function, void *argument)
 {
-	struct heap *heap = heap_lookup(handle);
+	struct heap *heap = heap_hold(handle);
 
-	return result(heap ? oom_set(heap, function, argument) : -EINVAL);
+	return heap ? dropped(heap, oom_set(heap, function, argument)) : result(-EINVAL);
 }
 
 int privheap_quota_get(uint32_t scope, uint32_t id, struct privheap_quota_info *info)

@@ -20,6 +20,7 @@ struct side {
 	struct backend_range range;	/* .backend is NULL while the slot is unused */
 	size_t used;			/* bytes handed out at least once, the guard included */
 	void *free[SIDE_ORDERS];
+	void *records;			/* pages that were heaps' records */
 };
 
 /*
@@ -49,6 +50,7 @@ struct process {
 	struct heap *first, *last;
 	size_t heaps;
 	_Atomic size_t growable;	/* how many of them have no maximum of their own */
+	_Atomic(struct heap *) doomed;	/* to be ended by who can wait for locks */
 
 	struct lock process_heap_lock;
 	_Atomic(struct heap *) process_heap;

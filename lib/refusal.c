@@ -140,13 +140,17 @@ static void tell_quota(struct report *line, size_t which, const struct backend_q
 
 void refusal_quota(struct report *line, const void *handle, size_t bytes)
 {
-	struct heap *heap = heap_lookup(handle);
+	/* It may be gone: who was refused does not hold it any more. */
+	struct heap *heap = heap_hold(handle);
+	const struct backend *backend = heap ? heap->range.backend : NULL;
 	struct backend_quota quota;
 	size_t which;
 
-	if (!heap || !heap->range.backend->quota_get)
+	if (heap)
+		heap_drop(heap);
+	if (!backend || !backend->quota_get)
 		return;
-	which = tightest(heap->range.backend, &quota);
+	which = tightest(backend, &quota);
 	if (which < LEDGERS && (quota.used > quota.limit || bytes > quota.limit - quota.used))
 		tell_quota(line, which, &quota);
 }

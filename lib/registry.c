@@ -14,6 +14,13 @@
  * are unknown there. It keeps out of their way, and so do its children:
  *
  *	registry_newest ─▶ own table ─inherited▶ parent's ─inherited▶ grandparent's
+ *
+ * Holds. A heap that is listed has one; who looks at it has another meanwhile; who gives up the last
+ * one ends the heap. Between finding a heap and holding it, it may end, and its record become
+ * another heap's: records are never anything else (side.h), and have no holds in between, so it is
+ * enough to look once more what was held:
+ *
+ *	handle ──find──▶ record ── holds 0? gone ── + 1 ── still that handle's, and listed? ──▶ held
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -76,6 +83,58 @@ struct heap *heap_lookup(const void *handle)
 		return NULL;
 	slot = registry_find(table, (uintptr_t)handle);
 	return slot ? atomic_load_explicit(&slot->heap, memory_order_acquire) : NULL;
+}
+
+/* False: it ended meanwhile. The record may be another heap's. */
+static bool registry_hold(struct heap *heap)
+{
+	uint32_t seen = atomic_load_explicit(&heap->holds, memory_order_relaxed);
+
+	while (seen)
+		if (atomic_compare_exchange_weak_explicit(&heap->holds, &seen, seen + 1,
+							  memory_order_acquire,
+							  memory_order_relaxed))
+			return true;
+	return false;
+}
+
+bool registry_drop(struct heap *heap)
+{
+	return atomic_fetch_sub_explicit(&heap->holds, 1, memory_order_acq_rel) == 1;
+}
+
+bool heap_gone(const struct heap *heap)
+{
+	return atomic_load(&heap->stopped) == HEAP_GONE;
+}
+
+struct heap *heap_hold(const void *handle)
+{
+	struct heap *heap;
+
+	while ((heap = heap_lookup(handle))) {
+		if (!registry_hold(heap))
+			continue;
+		if (likely(heap->base == handle && !heap_gone(heap)))
+			return heap;
+		heap_drop(heap);
+	}
+	return NULL;
+}
+
+struct heap *heap_hold_containing(const void *address)
+{
+	struct heap *heap;
+
+	while ((heap = heap_containing(address))) {
+		if (!registry_hold(heap))
+			continue;
+		if ((uintptr_t)address - (uintptr_t)heap->base < heap->maximum &&
+		    !heap_gone(heap))
+			return heap;
+		heap_drop(heap);
+	}
+	return NULL;
 }
 
 struct heap *heap_containing(const void *address)
@@ -213,6 +272,7 @@ int registry_insert(struct heap *heap)
 	if (!process->table || (process->table->used + 1) * 2 > process->table->slots)
 		error = registry_grow(process);
 	if (!error) {
+		atomic_store_explicit(&heap->holds, 1, memory_order_release);
 		registry_put(process->table, (uintptr_t)heap->base, heap, heap->maximum);
 		front_put(process, heap);
 		registry_link(process, heap);

@@ -7,10 +7,12 @@
  *
  * One per process and backend, charged like a heap. Blocks are powers of two of pages; a freed
  * one is kept on the list of its order, linked through its first word, and split when a smaller
- * one is wanted. Nothing is merged: what a heap gave back fits the next heap.
+ * one is wanted. Nothing is merged: what a heap gave back fits the next heap. Records have a list of
+ * their own.
  */
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 #include "process.h"
 #include "room.h"
@@ -143,5 +145,40 @@ void side_free(const struct backend *backend, void *p, unsigned int order)
 
 	lock_take(&process->side_lock);
 	side_push(side_of(process, backend, &error), p, order);
+	lock_drop(&process->side_lock);
+}
+
+void *side_alloc_record(const struct backend *backend, int *error)
+{
+	struct process *process = process_get();
+	struct side *side;
+	void *p = NULL;
+
+	*error = -ENOMEM;
+	if (!process)
+		return NULL;
+	lock_take(&process->side_lock);
+	side = side_of(process, backend, error);
+	if (side && side->records) {
+		p = side->records;
+		side->records = *(void **)p;
+	}
+	lock_drop(&process->side_lock);
+	if (p || !side)
+		return p;
+	p = side_alloc(backend, 0, error);
+	return p ? memset(p, 0, SIDE_PAGE) : NULL;
+}
+
+void side_free_record(const struct backend *backend, void *p)
+{
+	struct process *process = process_get();
+	struct side *side;
+	int error = 0;
+
+	lock_take(&process->side_lock);
+	side = side_of(process, backend, &error);
+	*(void **)p = side->records;
+	side->records = p;
 	lock_drop(&process->side_lock);
 }

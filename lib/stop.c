@@ -4,6 +4,7 @@
  *
  *   stopped  0 ──heap_stop──▶ the stopper's number ──heap_resume──▶ 0, and everybody is woken
  *   quiet    no ─────────────▶ yes ───────────────────────────────▶ no
+ *	      any ─heap_dismiss─▶ HEAP_GONE, for good, and everybody is woken
  *
  * Where an operation can be, and why it is over or not begun when heap_stop() returns:
  *
@@ -64,7 +65,10 @@ void heap_rejoin(struct heap *heap)
 
 void heap_stop(struct heap *heap)
 {
-	atomic_store(&heap->stopped, lock_thread());
+	uint32_t running = 0;
+
+	/* Unless it is gone. */
+	atomic_compare_exchange_strong(&heap->stopped, &running, lock_thread());
 	lock_take(&heap->lock);
 	heap_hush(heap);
 	lock_drop(&heap->lock);
@@ -72,11 +76,29 @@ void heap_stop(struct heap *heap)
 
 void heap_resume(struct heap *heap)
 {
+	uint32_t me = lock_thread();
+
 	lock_take(&heap->lock);
 	heap_rejoin(heap);
 	lock_drop(&heap->lock);
+	if (atomic_compare_exchange_strong(&heap->stopped, &me, 0))
+		lock_wake_all(&heap->stopped);
+}
+
+void heap_dismiss(struct heap *heap)
+{
+	if (atomic_exchange(&heap->stopped, HEAP_GONE))
+		lock_wake_all(&heap->stopped);
+	if (atomic_exchange(&heap->owner, HEAP_GONE))
+		lock_wake_all(&heap->owner);
+}
+
+void heap_recall(struct heap *heap)
+{
+	heap->relocks = 0;
+	heap_rejoin(heap);
+	atomic_store(&heap->owner, 0);
 	atomic_store(&heap->stopped, 0);
-	lock_wake_all(&heap->stopped);
 }
 
 void heap_pass_slow(struct heap *heap)
@@ -85,7 +107,7 @@ void heap_pass_slow(struct heap *heap)
 
 	if (heap_would_hang(heap))
 		return;
-	while ((seen = atomic_load(&heap->stopped)) && seen != me)
+	while ((seen = atomic_load(&heap->stopped)) && seen != me && seen != HEAP_GONE)
 		lock_sleep(&heap->stopped, seen);
 }
 
@@ -96,7 +118,7 @@ void heap_enter_passing(struct heap *heap)
 	for (;;) {
 		heap_enter(heap);
 		seen = atomic_load(&heap->stopped);
-		if (likely(!seen) || seen == lock_thread())
+		if (likely(!seen) || seen == lock_thread() || seen == HEAP_GONE)
 			return;
 		heap_leave(heap);
 		heap_pass_slow(heap);

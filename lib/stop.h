@@ -14,6 +14,13 @@
 void heap_stop(struct heap *heap);
 void heap_resume(struct heap *heap);
 
+/*
+ * The heap is destroyed, but held by somebody: nobody waits for it any more, in heap_lock() or because
+ * it is stopped. And it is not, after all: as new, locked by nobody.
+ */
+void heap_dismiss(struct heap *heap);
+void heap_recall(struct heap *heap);
+
 /* Waits while another thread has stopped the heap; a signal handler that must not wait goes on. */
 void heap_pass_slow(struct heap *heap);
 

@@ -116,7 +116,11 @@ PRIVHEAP_API HANDLE WINAPI HeapCreate(DWORD options, SIZE_T initial, SIZE_T maxi
 
 /**
  * HeapDestroy - ends a heap: its blocks, live ones too, its pages, its addresses
- * @heap: not the process heap. No other thread may be using it, or memory in it
+ * @heap: not the process heap. No other thread may be using memory in it, or allocating or freeing
+ *
+ * Others may look at it meanwhile (HeapLock, HeapSize, HeapValidate, HeapWalk, HeapSummary,
+ * HeapCompact, Heap...Information): they are told that it is gone, or see it as it was, and the last
+ * of them gives its pages back; who waits for it in HeapLock or HeapAlloc gets 6.
  *
  * A heap's first block can have the address that is its handle: given that block, this ends the
  * heap.
@@ -213,7 +217,8 @@ PRIVHEAP_API HANDLE WINAPI GetProcessHeap(void);
  * @heaps: out: handles, the process heap's first, then in the order they were made; may be NULL
  *	if @count is 0
  *
- * The process heap is made if there is none yet.
+ * The process heap is made if there is none yet. Other threads may end the heaps that are listed
+ * here: see HeapDestroy. It waits for no thread that is inside a heap.
  *
  * Return: how many heaps there are, also if more than @count: then the first @count are stored;
  * 0 with last error 87 (@heaps NULL), 8 (as GetProcessHeap) or 1131.

@@ -121,7 +121,10 @@ PRIVHEAP_API privheap_t *privheap_create(const struct privheap_attr *attr)
 
 /**
  * privheap_destroy - ends a heap: its blocks, live ones too, its pages, its addresses
- * @heap: not the process heap. No other thread may be using it, or memory in it
+ * @heap: not the process heap. No other thread may be using memory in it, or allocating or freeing
+ *
+ * Others may look at it meanwhile: they are told that it is gone, or see it as it was, and the last of
+ * them gives its pages back.
  *
  * Return: 0; -1 with EINVAL, or EPERM (a part is sealed by mseal(2)) or EDEADLK (in a signal
  * handler): the heap lives on.
