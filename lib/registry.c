@@ -337,12 +337,14 @@ ssize_t heap_list(void **handles, size_t n)
 
 void registry_each(void (*visit)(struct heap *heap))
 {
-	struct process *process = process_peek();
+	struct registry_table *table = registry_table_of(process_peek());
 
-	if (!process || lock_any_held())
-		return;
-	lock_take(&process->registry_lock);
-	for (struct heap *heap = process->first; heap; heap = heap->next)
+	for (size_t i = 0; table && i < table->slots; i++) {
+		struct heap *heap = heap_hold((void *)atomic_load(&table->slot[i].handle));
+
+		if (!heap)
+			continue;
 		visit(heap);
-	lock_drop(&process->registry_lock);
+		heap_drop(heap);
+	}
 }

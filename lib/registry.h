@@ -13,10 +13,7 @@ bool registry_inherits(void);
 bool registry_inherited(const void *handle);
 /* True if that was the last hold: then heap_end() is up to the caller. */
 bool registry_drop(struct heap *heap);
-/*
- * Calls visit for every live heap, none of which can be destroyed meanwhile. It must not wait
- * for a heap: who has that may be waiting for the registry.
- */
+/* Calls visit for every live heap, which is held; no lock is. Perhaps for those made meanwhile. */
 void registry_each(void (*visit)(struct heap *heap));
 
 #endif

@@ -166,10 +166,9 @@ size_t heap_compact(struct heap *heap)
 	return look.largest;
 }
 
-/* The lock of the registry is held, so this only tries. */
 static void whole_sweep(struct heap *heap)
 {
-	if (heap_exclusive(heap) || atomic_load(&heap->stopped) || !heap_enter_safely(heap))
+	if (heap_exclusive(heap) || atomic_load(&heap->stopped) || !lock_try(&heap->lock))
 		return;
 	slab_sweep(heap);
 	heap_leave(heap);
@@ -177,5 +176,8 @@ static void whole_sweep(struct heap *heap)
 
 void heap_compact_all(void)
 {
+	/* A signal handler that interrupted the library: see heap_compact. */
+	if (lock_any_held())
+		return;
 	registry_each(whole_sweep);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * L16: threads that look at every heap there is, beside threads that make and end heaps. What is looked at may be gone: then the
+ * L16: threads that look at every heap there is, beside threads that make and end heaps; and L17:
+ * listing them while a thread stands still inside of one. What is looked at may be gone: then the
  * call says so, and the thread that asked is no worse for it.
  */
 #include "kselftest_harness.h"
@@ -258,6 +259,55 @@ TEST(L16_who_waits_is_told_that_the_heap_is_gone)
 		EXPECT_EQ(ERROR_INVALID_HANDLE, error[1]);
 	}
 	EXPECT_TRUE(unharmed());
+}
+
+static atomic_int using, standing, may_go;
+
+static void stand(int number)
+{
+	standing = 1;
+	while (!may_go)
+		sched_yield();
+	standing = 0;
+}
+
+static void *use_process_heap(void *unused)
+{
+	HEAP_OPTIMIZE_RESOURCES_INFORMATION wish = { HEAP_OPTIMIZE_RESOURCES_CURRENT_VERSION, 0 };
+	HANDLE own = GetProcessHeap();
+
+	while (using) {
+		void *small = HeapAlloc(own, 0, 24), *large = HeapAlloc(own, HEAP_ZERO_MEMORY, 100 * KIB);
+
+		HeapFree(own, 0, small);
+		HeapFree(own, 0, large);
+		HeapSetInformation(NULL, HeapOptimizeResources, &wish, sizeof(wish));
+	}
+	return unused;
+}
+
+/* As debuggers and profilers do: stop a thread wherever it is, look, let it go on. */
+TEST(L17_list_while_a_thread_stands_still)
+{
+	pthread_t thread;
+	HANDLE list[4];
+
+	ASSERT_NE(NULL, GetProcessHeap());
+	ASSERT_NE(SIG_ERR, signal(SIGUSR1, stand));
+	using = 1;
+	ASSERT_EQ(0, pthread_create(&thread, NULL, use_process_heap, NULL));
+	for (int i = 0; i < 300; i++) {
+		may_go = 0;
+		ASSERT_EQ(0, pthread_kill(thread, SIGUSR1));
+		while (!standing)
+			sched_yield();
+		EXPECT_EQ(1, GetProcessHeaps(COUNT(list), list));
+		may_go = 1;
+		while (standing)
+			sched_yield();
+	}
+	using = 0;
+	pthread_join(thread, NULL);
 }
 
 TEST_HARNESS_MAIN

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* L16: a heap that is destroyed while somebody holds it ends with the last hold. */
+/*
+ * L16: a heap that is destroyed while somebody holds it ends with the last hold. L17: who lists heaps
+ * waits for nobody who is inside one.
+ */
 #include <pthread.h>
 #include <signal.h>
+#include <sched.h>
 #include "heap_internal.h"
+#include "registry.h"
 #include "unit.h"
 
 static uint64_t heaps_charged(void)
@@ -104,6 +109,63 @@ TEST(L16_one_of_two_who_destroy_has_done_it)
 			charged = heaps_charged();
 		ASSERT_EQ(charged, heaps_charged());
 	}
+}
+
+static _Atomic int inside, listed, visited;
+
+static void stand_inside(struct heap *heap)
+{
+	visited++;
+	heap_enter(heap);
+	inside++;
+	while (!listed)
+		sched_yield();
+	heap_leave(heap);
+}
+
+static void *visit_each(void *unused)
+{
+	registry_each(stand_inside);
+	return unused;
+}
+
+TEST(L17_list_while_somebody_stands_inside)
+{
+	void *list[4] = { NULL };
+	struct heap *heap;
+	pthread_t thread;
+
+	ASSERT_EQ(0, heap_process(&heap));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, visit_each, NULL));
+	while (!inside)
+		sched_yield();
+	EXPECT_EQ(1, heap_list(list, 4));
+	EXPECT_EQ(heap_handle(heap), list[0]);
+	listed = 1;
+	pthread_join(thread, NULL);
+}
+
+static struct heap *ended[3];
+
+/* The first one that is met ends all of them. */
+static void end_others(struct heap *heap)
+{
+	visited++;
+	for (int i = 0; i < 3; i++)
+		if (ended[i])
+			heap_destroy(ended[i]);
+	memset(ended, 0, sizeof(ended));
+	/* It is still there, for this one. */
+	unit_sound(heap);
+}
+
+TEST(L16_each_heap_while_they_end)
+{
+	for (int i = 0; i < 3; i++)
+		ended[i] = unit_heap(0, MIB(1), 0);
+	registry_each(end_others);
+	EXPECT_EQ(1, visited);
+	EXPECT_EQ(0, heap_list(NULL, 0));
 }
 
 TEST_HARNESS_MAIN
