@@ -73,7 +73,7 @@ void *block_alloc_slow(struct heap *heap, size_t n, size_t align, unsigned int f
 	if (p && flags & HEAP_F_ZERO)
 		memset(p, 0, n);
 	if (!p)
-		p = large_alloc(heap, n, align, flags, &reason);
+		p = large_alloc(heap, n, 0, align, flags, &reason);
 	if (!p)
 		*error = block_error(reason);
 	return p;
@@ -249,6 +249,7 @@ enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size)
 {
 	enum heap_fault fault;
 	struct slab *slab;
+	size_t slack;
 	uint32_t i;
 
 	fault = block_find(heap, p, &slab, &i);
@@ -256,8 +257,10 @@ enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size)
 		return fault;
 	if (!slab)
 		return large_size(heap, p, size);
-	*size = slab->size - slab_slack(slab, i);
-	return HEAP_OK;
+	/* Read once: its owner may resize it meanwhile. */
+	slack = slab_slack(slab, i);
+	*size = slab->size - slack;
+	return slack == SLAB_HELD ? HEAP_FREED : HEAP_OK;
 }
 
 /*
@@ -322,7 +325,7 @@ enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int 
 	} else if (heap_would_hang(heap)) {
 		return HEAP_OK;
 	} else {
-		fault = large_resize(heap, p, n, flags, out, &old);
+		fault = large_resize(heap, p, n, 0, flags, out, &old);
 		if (fault != HEAP_OK || *out)
 			return fault;
 	}
@@ -335,7 +338,6 @@ static enum heap_fault block_validate(struct heap *heap, const void *p)
 {
 	enum heap_fault fault;
 	struct slab *slab;
-	size_t slack;
 	uint32_t i;
 
 	if (heap->check)
@@ -345,8 +347,13 @@ static enum heap_fault block_validate(struct heap *heap, const void *p)
 		return fault;
 	if (!slab)
 		return large_validate(heap, p);
-	slack = slab_slack(slab, i);
-	return canary_intact(p, slab->size, slack, heap->canary) ? HEAP_OK : HEAP_OVERRUN;
+	/* With the lock: see block_resize_small. A signal handler that cannot wait does not look. */
+	if (!heap_enter_safely(heap))
+		return HEAP_OK;
+	if (!canary_intact(p, slab->size, slab_slack(slab, i), heap->canary))
+		fault = HEAP_OVERRUN;
+	heap_leave(heap);
+	return fault;
 }
 
 enum heap_fault heap_validate(struct heap *heap, const void *p, const void **bad)

@@ -140,7 +140,6 @@ static void large_arm(struct heap *heap, char *p, size_t old, size_t n, unsigned
 {
 	size_t bytes;
 
-	large_seal(heap, p, n);
 	large_seen(heap, p, &bytes);
 	if (bytes < CHECK_FILL_MAX && !(flags & HEAP_F_ZERO))
 		fill_new(p, old, n, 0);
@@ -150,7 +149,7 @@ static void large_arm(struct heap *heap, char *p, size_t old, size_t n, unsigned
 static char *alloc_large(struct heap *heap, size_t n, size_t more, size_t align,
 			 unsigned int flags, int *reason)
 {
-	char *p = large_alloc(heap, n + more, align, flags, reason);
+	char *p = large_alloc(heap, n, more, align, flags, reason);
 	size_t bytes;
 
 	if (!p)
@@ -315,9 +314,9 @@ static enum heap_fault resize_large(struct heap *heap, char *p, size_t n, unsign
 	large_guard(heap, p, false);
 	large_seen(heap, p, &bytes);
 	annotate_show(p, bytes);
-	fault = large_resize(heap, p, n + more, flags, &out, old);
+	fault = large_resize(heap, p, n, more, flags, &out, old);
 	if (fault == HEAP_OK && !out && more)
-		fault = large_resize(heap, p, n, flags, &out, old);
+		fault = large_resize(heap, p, n, 0, flags, &out, old);
 	*done = out;
 	if (out) {
 		large_arm(heap, p, *old, n, flags);

@@ -11,6 +11,7 @@
 #include "stop.h"
 
 #define POPULATE_LIMIT	((size_t)1 << 20)	/* from here on resident on touch */
+#define UNSEALED	((size_t)1 << 63)	/* beside the size: no canary is there yet */
 
 static size_t large_pages(size_t n)
 {
@@ -27,17 +28,33 @@ static enum run_commit large_commit(const struct heap *heap, size_t bytes)
 	return bytes < POPULATE_LIMIT || heap->flags & HEAP_F_POPULATE ? RUN_POPULATE : RUN_CHARGE;
 }
 
-static size_t large_slack(struct page *page)
+static size_t large_link(const struct page *page)
 {
 	return atomic_load_explicit(&page->link, memory_order_acquire);
 }
 
-static void large_set_slack(struct page *page, size_t slack)
+static size_t large_bytes(const struct page *page)
 {
-	atomic_store_explicit(&page->link, slack, memory_order_release);
+	return large_link(page) & ~UNSEALED;
 }
 
-/* With the lock, as nobody may see canary and slack disagree. */
+static size_t large_slack(const struct page *page)
+{
+	return (page_count(page_tag(page)) << PAGE_SHIFT) - large_bytes(page);
+}
+
+static void large_set_bytes(struct page *page, size_t n, size_t seal)
+{
+	atomic_store_explicit(&page->link, n | seal, memory_order_release);
+}
+
+/* The block is n bytes large from now on, but not sealed if it has a canary. Locked. */
+static void large_mark(struct page *page, size_t pages, size_t n)
+{
+	large_set_bytes(page, n, pages << PAGE_SHIFT == n ? 0 : UNSEALED);
+}
+
+/* With the lock, as nobody may see canary and size disagree. */
 static void large_put(struct heap *heap, char *p, size_t bytes, size_t n, unsigned int flags)
 {
 	struct page *page;
@@ -50,12 +67,12 @@ static void large_put(struct heap *heap, char *p, size_t bytes, size_t n, unsign
 	locked = heap_enter_call(heap, flags);
 	page = heap_page(heap, large_page(heap, p));
 	if (page)
-		large_set_slack(page, bytes - n);
+		large_set_bytes(page, n, 0);
 	if (locked)
 		heap_leave(heap);
 }
 
-/* The block has its pages and slack 0; zeroes what is new and not zero yet, and seals it. */
+/* The block has its pages and is marked; zeroes what is new and not zero yet, and seals it. */
 static void large_finish(struct heap *heap, char *p, size_t pages, size_t old, size_t n,
 			 size_t fresh, unsigned int flags)
 {
@@ -77,16 +94,8 @@ size_t large_seen(struct heap *heap, const void *p, size_t *bytes)
 	return large_slack(page);
 }
 
-void large_seal(struct heap *heap, char *p, size_t n)
-{
-	size_t bytes;
-
-	large_seen(heap, p, &bytes);
-	large_set_slack(heap_page(heap, large_page(heap, p)), 0);
-	large_put(heap, p, bytes, n, HEAP_F_NO_SERIALIZE);
-}
-
-static size_t large_take(struct heap *heap, size_t pages, size_t align, size_t *fresh, int *error)
+static size_t large_take(struct heap *heap, size_t n, size_t pages, size_t align, size_t *fresh,
+			 int *error)
 {
 	enum run_commit commit = large_commit(heap, pages << PAGE_SHIFT);
 	size_t at = run_alloc(heap, pages, align, RUN_COMMITTED, fresh, error);
@@ -98,19 +107,20 @@ static size_t large_take(struct heap *heap, size_t pages, size_t align, size_t *
 	if (at == RUN_NONE && slab_sweep(heap))
 		at = run_alloc(heap, pages, align, commit, fresh, error);
 	if (at != RUN_NONE) {
-		large_set_slack(heap_page(heap, at), 0);
+		large_mark(heap_page(heap, at), pages, n);
 		page_set(heap_page(heap, at), PAGE_LARGE, pages);
 	}
 	return at;
 }
 
-void *large_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error)
+void *large_alloc(struct heap *heap, size_t n, size_t more, size_t align, unsigned int flags,
+		  int *error)
 {
-	size_t pages = large_pages(n), fresh, at;
+	size_t pages = large_pages(n + more), fresh, at;
 	char *p;
 
 	heap_enter_call(heap, flags);
-	at = large_take(heap, pages, align > PAGE_BYTES ? align >> PAGE_SHIFT : 1, &fresh, error);
+	at = large_take(heap, n, pages, align > PAGE_BYTES ? align >> PAGE_SHIFT : 1, &fresh, error);
 	heap_leave(heap);
 	if (at == RUN_NONE)
 		return NULL;
@@ -148,7 +158,8 @@ bool large_intact(struct heap *heap, size_t head)
 	struct page *page = heap_page(heap, head);
 	size_t slack = large_slack(page);
 
-	return slack == 0 || canary_intact(heap->base + (head << PAGE_SHIFT),
+	return slack == 0 || large_link(page) & UNSEALED ||
+	       canary_intact(heap->base + (head << PAGE_SHIFT),
 					   page_count(page->tag) << PAGE_SHIFT, slack,
 					   heap->canary);
 }
@@ -199,14 +210,15 @@ enum heap_fault large_size(struct heap *heap, const void *p, size_t *size)
 		/* Not even looked: it is none all the same. */
 		return fault == HEAP_OK ? HEAP_UNALLOCATED : fault;
 	}
-	*size = (page_count(tag) << PAGE_SHIFT) - large_slack(page);
+	*size = large_bytes(page);
 	return HEAP_OK;
 }
 
 /* The pages' part of a resize. Locked. RUN_NONE in *fresh: it must move. */
-static void large_resize_run(struct heap *heap, size_t at, size_t n, size_t *pages, size_t *fresh)
+static void large_resize_run(struct heap *heap, size_t at, size_t n, size_t more, size_t *pages,
+			     size_t *fresh)
 {
-	size_t want = large_pages(n), old = *pages;
+	size_t want = large_pages(n + more), old = *pages;
 	int error = run_resize(heap, at, old, want,
 			       large_commit(heap, (want - old) << PAGE_SHIFT), fresh);
 
@@ -217,10 +229,10 @@ static void large_resize_run(struct heap *heap, size_t at, size_t n, size_t *pag
 	}
 	if (!error)
 		*pages = want;
-	large_set_slack(heap_page(heap, at), 0);
+	large_mark(heap_page(heap, at), *pages, n);
 }
 
-enum heap_fault large_resize(struct heap *heap, void *p, size_t n, unsigned int flags,
+enum heap_fault large_resize(struct heap *heap, void *p, size_t n, size_t more, unsigned int flags,
 			     void **out, size_t *old)
 {
 	size_t at = large_page(heap, p), pages, fresh = RUN_NONE;
@@ -234,9 +246,9 @@ enum heap_fault large_resize(struct heap *heap, void *p, size_t n, unsigned int 
 		fault = HEAP_OVERRUN;
 	if (fault == HEAP_OK) {
 		pages = page_count(page_tag(page));
-		*old = (pages << PAGE_SHIFT) - large_slack(page);
+		*old = large_bytes(page);
 		if (n <= heap->maximum)
-			large_resize_run(heap, at, n, &pages, &fresh);
+			large_resize_run(heap, at, n, more, &pages, &fresh);
 	}
 	heap_leave(heap);
 	if (fault == HEAP_OK && fresh != RUN_NONE) {

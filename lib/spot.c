@@ -142,7 +142,6 @@ void spot_wipe(const struct heap *heap, const struct spot *spot)
 void spot_resize(struct heap *heap, const struct spot *spot, size_t old, size_t n,
 			unsigned int flags)
 {
-	slab_set_slack(spot->slab, spot->i, 0);
 	fill_new(spot->p, old, n, flags);
 	memset(spot->p + n, tail_byte(heap), spot->size - n);
 	slab_set_slack(spot->slab, spot->i, spot->size - n);
