@@ -121,6 +121,7 @@ void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, 
 	unsigned int class;
 	void *p;
 
+	flags |= heap->flags & HEAP_F_ZERO;
 	if (!(flags & HEAP_F_NO_SERIALIZE))
 		heap_pass(heap);
 	if (likely(n <= heap->slab_limit && align <= 16 && !heap->check)) {
@@ -304,6 +305,7 @@ enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int 
 
 	*out = NULL;
 	*error = ENOMEM;
+	flags |= heap->flags & HEAP_F_ZERO;
 	if (!(flags & HEAP_F_NO_SERIALIZE))
 		heap_pass(heap);
 	if (heap->check)

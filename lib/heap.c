@@ -30,8 +30,8 @@
 #define MIB		((size_t)1 << 20)
 #define GROWABLE_SHOWN	(64 * MIB)
 #define ROOM_PER_CPU	((size_t)256 << 10)
-#define HEAP_FLAGS	(HEAP_F_NO_SERIALIZE | HEAP_F_EXCEPTIONS | HEAP_F_EXEC | HEAP_F_SECRET | \
-			 HEAP_F_RETURN | HEAP_F_POPULATE | HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
+#define HEAP_FLAGS	(HEAP_F_NO_SERIALIZE | HEAP_F_EXCEPTIONS | HEAP_F_ZERO | HEAP_F_EXEC | \
+			 HEAP_F_SECRET | HEAP_F_RETURN | HEAP_F_POPULATE | HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
 
 static_assert(sizeof(struct heap) + 17 * sizeof(struct shard *) + sizeof(struct shard) + 64 + 512 +
 	      192 <= SIDE_PAGE, "a small heap's metadata is one page, with up to 16 CPUs");

@@ -19,7 +19,7 @@ struct heap;
 /* Those that calls take have the values of Win32: handing them on then costs one instruction. */
 #define HEAP_F_NO_SERIALIZE	0x001U	/* heap: the caller serialises; call: do not wait */
 #define HEAP_F_EXCEPTIONS	0x004U	/* heap: every failed allocation raises */
-#define HEAP_F_ZERO		0x008U	/* call: zero the bytes that are new */
+#define HEAP_F_ZERO		0x008U	/* heap: in every call; call: zero the bytes that are new */
 #define HEAP_F_IN_PLACE		0x010U	/* call: resize without moving, or fail */
 #define HEAP_F_EXEC		0x100U	/* heap: pages may be executed */
 #define HEAP_F_SECRET		0x200U	/* heap: hidden from ptrace and core dumps */

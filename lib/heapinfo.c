@@ -80,18 +80,18 @@ static bool item_from_entry(const PROCESS_HEAP_ENTRY *entry, struct heap_item *i
 
 static void item_to_entry(const struct heap_item *item, PROCESS_HEAP_ENTRY *entry)
 {
-	*entry = (PROCESS_HEAP_ENTRY){ .lpData = item->start };
+	*entry = (PROCESS_HEAP_ENTRY){ .lpData = item->start, .cbData = saturate(item->bytes) };
 	for (size_t i = 0; i < KINDS; i++)
 		if (kinds[i].kind == item->kind)
 			entry->wFlags = kinds[i].flags;
 	if (item->kind == HEAP_ITEM_REGION) {
+		entry->cbData = saturate(item->bytes + item->beyond);
 		entry->Region.dwCommittedSize = saturate(item->bytes);
 		entry->Region.dwUnCommittedSize = saturate(item->beyond);
 		entry->Region.lpFirstBlock = item->start;
 		entry->Region.lpLastBlock = (char *)item->start + item->bytes + item->beyond;
 		return;
 	}
-	entry->cbData = saturate(item->bytes);
 	entry->cbOverhead = item->beyond < UINT8_MAX ? (BYTE)item->beyond : UINT8_MAX;
 }
 

@@ -25,7 +25,7 @@ struct side {
 
 /*
  * Handle ▸ heap for the fast path: each handle has one place here. A heap that finds it taken is
- * only in the registry's table. A place is never taken from a live heap.
+ * only in the registry's table, as is one without a fast path. A place is never taken from a live heap.
  */
 #define FRONT_BITS	9
 

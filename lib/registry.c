@@ -224,7 +224,8 @@ static void front_put(struct process *process, struct heap *heap)
 {
 	_Atomic(struct heap *) *place = front_of(process, heap);
 
-	if (!*place)
+	/* The fast path leaves blocks as they are. */
+	if (!*place && !(heap->flags & HEAP_F_ZERO))
 		atomic_store_explicit(place, heap, memory_order_release);
 }
 

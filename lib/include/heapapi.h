@@ -63,8 +63,14 @@ typedef size_t SIZE_T, *PSIZE_T;
 #define HEAP_TAIL_CHECKING_ENABLED	0x00000020
 #define HEAP_FREE_CHECKING_ENABLED	0x00000040
 #define HEAP_DISABLE_COALESCE_ON_FREE	0x00000080
+#define HEAP_CREATE_SEGMENT_HEAP	0x00000100
+#define HEAP_CREATE_HARDENED		0x00000200
 #define HEAP_CREATE_ALIGN_16		0x00010000
+#define HEAP_CREATE_ENABLE_TRACING	0x00020000
 #define HEAP_CREATE_ENABLE_EXECUTE	0x00040000
+#define HEAP_MAXIMUM_TAG		0x0FFF
+#define HEAP_PSEUDO_TAG_FLAG		0x8000
+#define HEAP_TAG_SHIFT			18
 
 #define ERROR_SUCCESS			0
 #define NO_ERROR			0
@@ -86,8 +92,12 @@ extern "C" {
  * HeapCreate - makes a private heap
  * @options: 0, or of HEAP_NO_SERIALIZE, HEAP_GENERATE_EXCEPTIONS (every failed allocation on the
  *	heap raises), HEAP_CREATE_ENABLE_EXECUTE (its pages may be executed; without it they never
- *	can), HEAP_TAIL_CHECKING_ENABLED, HEAP_FREE_CHECKING_ENABLED (see below); accepted and
- *	always in force here: HEAP_CREATE_ALIGN_16
+ *	can), HEAP_ZERO_MEMORY (every block of the heap is zeroed, and what HeapReAlloc adds to one),
+ *	HEAP_TAIL_CHECKING_ENABLED, HEAP_FREE_CHECKING_ENABLED (see below); accepted and
+ *	always in force here: HEAP_CREATE_ALIGN_16; accepted, without effect: HEAP_GROWABLE (a @maximum
+ *	of 0 makes a heap growable), HEAP_REALLOC_IN_PLACE_ONLY, HEAP_DISABLE_COALESCE_ON_FREE,
+ *	HEAP_CREATE_SEGMENT_HEAP, HEAP_CREATE_HARDENED, HEAP_CREATE_ENABLE_TRACING,
+ *	HEAP_PSEUDO_TAG_FLAG and a tag (up to HEAP_MAXIMUM_TAG << HEAP_TAG_SHIFT)
  * @initial: bytes committed and made resident now; rounded up to pages; 0 = one page
  * @maximum: bytes reserved, what the heap can ever hold; rounded up to pages; 0 = growable:
  *	bounded by quota and memory only
@@ -273,7 +283,7 @@ struct process_heap_region {
 /**
  * struct _PROCESS_HEAP_ENTRY - one step of HeapWalk
  * @lpData: where it begins; NULL before the first step
- * @cbData: bytes; of a block as many as were requested; 0 of a region
+ * @cbData: bytes; of a block as many as were requested; of a region as many as are reserved
  * @cbOverhead: bytes that a block occupies beyond @cbData; 255 = that many or more
  * @iRegionIndex: 0 here: a heap is one range
  * @wFlags: PROCESS_HEAP_REGION, _UNCOMMITTED_RANGE, _ENTRY_BUSY (a live block) or 0 (free)
@@ -303,8 +313,8 @@ typedef struct _PROCESS_HEAP_ENTRY {
  *
  * Nothing is kept between calls: a walk may stop anywhere, and any number may go on at a time.
  * Other threads may use the heap meanwhile: a block that lives throughout the walk is met exactly
- * once; one that comes or goes may be met or not, one that is being resized may show what it
- * occupies. HeapLock keeps them away.
+ * once; one that comes or goes may be met or not, one that is being resized shows the size before or
+ * after. HeapLock keeps them away.
  *
  * Return: TRUE; FALSE with last error 259, ERROR_NO_MORE_ITEMS (errno ENOENT), after the last
  * part, 87 (@entry NULL, or nothing that a walk stores), 6 or 1131; @entry is then unchanged.

@@ -297,8 +297,8 @@ struct privheap_item {
  *
  * Nothing is kept between calls: a walk may stop anywhere, and any number may go on at a time.
  * Other threads may use the heap meanwhile: a block that lives throughout the walk is met exactly
- * once; one that comes or goes may be met or not, one that is being resized may show what it
- * occupies. privheap_lock keeps them away.
+ * once; one that comes or goes may be met or not, one that is being resized shows the size
+ * before or after. privheap_lock keeps them away.
  *
  * Return: 1; 0 after the last part; -1 with EINVAL (heap, item->size, nothing that a walk
  * stores) or EDEADLK; @item is then unchanged.

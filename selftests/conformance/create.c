@@ -24,6 +24,15 @@ static const struct {
 	{ "free", HEAP_FREE_CHECKING_ENABLED, 0, 0 },
 	{ "align-16", HEAP_CREATE_ALIGN_16, 0, 0 },
 	{ "execute", HEAP_CREATE_ENABLE_EXECUTE, 0, 0 },
+	{ "growable-option", HEAP_GROWABLE, 0, 0 },
+	{ "zero", HEAP_ZERO_MEMORY, 0, 0 },
+	{ "in-place", HEAP_REALLOC_IN_PLACE_ONLY, 0, 0 },
+	{ "coalesce", HEAP_DISABLE_COALESCE_ON_FREE, 0, 0 },
+	{ "segment", 0x100, 0, 0 },
+	{ "hardened", 0x200, 0, 0 },
+	{ "tracing", HEAP_CREATE_ENABLE_TRACING, 0, 0 },
+	{ "pseudo-tag", HEAP_PSEUDO_TAG_FLAG, 0, 0 },
+	{ "tag", 0x0FF << (HEAP_TAG_SHIFT + 1), 0, 0 },
 	{ "all", HEAP_NO_SERIALIZE | HEAP_GENERATE_EXCEPTIONS | HEAP_TAIL_CHECKING_ENABLED |
 		 HEAP_FREE_CHECKING_ENABLED | HEAP_CREATE_ALIGN_16 | HEAP_CREATE_ENABLE_EXECUTE,
 	  1 << 16, 1 << 20 },
@@ -59,10 +68,6 @@ static const struct {
 	{ "both-endless", 0, SIZE_MAX, SIZE_MAX, ERROR_NOT_ENOUGH_MEMORY },
 	{ "maximum-half", 0, 0, (SIZE_T)1 << 63, ERROR_NOT_ENOUGH_MEMORY },
 	{ "maximum-all-addresses", 0, 0, (SIZE_T)1 << 47, ERROR_NOT_ENOUGH_MEMORY },
-	{ "option.growable", HEAP_GROWABLE, 0, 0, ERROR_INVALID_PARAMETER },
-	{ "option.zero", HEAP_ZERO_MEMORY, 0, 0, ERROR_INVALID_PARAMETER },
-	{ "option.in-place", HEAP_REALLOC_IN_PLACE_ONLY, 0, 0, ERROR_INVALID_PARAMETER },
-	{ "option.coalesce", HEAP_DISABLE_COALESCE_ON_FREE, 0, 0, ERROR_INVALID_PARAMETER },
 	{ "option.unknown", 0x80000000, 0, 0, ERROR_INVALID_PARAMETER },
 };
 
@@ -130,6 +135,23 @@ static void executes(void)
 	HeapDestroy(heap);
 }
 
+static void zeroes(void)
+{
+	HANDLE heap = make_heap(HEAP_ZERO_MEMORY, 0, 0);
+	char *p = HeapAlloc(heap, 0, 1000), *after = HeapAlloc(heap, 0, 1000);
+
+	memset(p, 1, 1000);
+	HeapFree(heap, 0, p);
+	p = HeapAlloc(heap, 0, 1000);
+	check(all_bytes(p, 0, 1000), 1, "create.zero.again");
+	memset(p, 1, 1000);
+	p = HeapReAlloc(heap, 0, p, 100);
+	p = HeapReAlloc(heap, 0, p, 1000);
+	check(all_bytes(p, 1, 100) && all_bytes(p + 100, 0, 900), 1, "create.zero.grown");
+	HeapFree(heap, 0, after);
+	HeapDestroy(heap);
+}
+
 void checks_of_create(void)
 {
 	HANDLE heap;
@@ -138,6 +160,7 @@ void checks_of_create(void)
 	refuses();
 	are_apart();
 	executes();
+	zeroes();
 	errors_are_per_thread();
 	SetLastError(UNTOUCHED);
 	heap = make_heap(0, 1 << 20, 0);

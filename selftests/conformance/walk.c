@@ -105,6 +105,7 @@ static void of_a_fresh_heap(const char *name, SIZE_T initial, SIZE_T maximum)
 	      "walk.%s.1.first", name);
 	/* The sizes have 32 bits; a growable heap may have more before it. */
 	if (maximum) {
+		check(entry.cbData == maximum, 1, "walk.%s.1.reserved", name);
 		check((SIZE_T)committed + uncommitted, maximum, "walk.%s.1.maximum", name);
 		check((char *)entry.Region.lpLastBlock == (char *)heap + maximum, 1,
 		      "walk.%s.1.last", name);

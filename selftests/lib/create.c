@@ -45,6 +45,68 @@ TEST(create_and_destroy)
 	}
 }
 
+/* Public programs pass them; L12. Which bits these are says the table of HeapCreate's options. */
+TEST(L12_options_without_effect)
+{
+	static const DWORD options[] = {
+		HEAP_GROWABLE, HEAP_REALLOC_IN_PLACE_ONLY, HEAP_DISABLE_COALESCE_ON_FREE,
+		HEAP_CREATE_SEGMENT_HEAP, HEAP_CREATE_HARDENED, HEAP_CREATE_ENABLE_TRACING,
+		HEAP_PSEUDO_TAG_FLAG, HEAP_MAXIMUM_TAG << HEAP_TAG_SHIFT & ~HEAP_CREATE_ENABLE_EXECUTE,
+	};
+
+	for (size_t i = 0; i < COUNT(options); i++) {
+		HANDLE heap = HeapCreate(options[i], 0, 1 * MIB);
+		void *p = HeapAlloc(heap, 0, 100);
+
+		ASSERT_NE(NULL, heap) TH_LOG("%#x", options[i]);
+		/* Moves if it must, and holds what it was made for. */
+		ASSERT_NE(NULL, HeapAlloc(heap, 0, 100));
+		EXPECT_NE(NULL, HeapReAlloc(heap, 0, p, 300 * KIB));
+		EXPECT_EQ(NULL, HeapAlloc(heap, 0, 1 * MIB));
+		EXPECT_TRUE(HeapDestroy(heap));
+	}
+}
+
+static const SIZE_T zeroed[] = { 1, 100, 1000, 5000, 100 * KIB, 300 * KIB };
+
+/* Every byte that the heap ever hands out is 0 at first, and what is added to a block. */
+TEST(L12_heap_of_zeroed_blocks)
+{
+	static const DWORD also[] = {
+		0, HEAP_NO_SERIALIZE, HEAP_TAIL_CHECKING_ENABLED | HEAP_FREE_CHECKING_ENABLED,
+	};
+
+	for (size_t k = 0; k < COUNT(also); k++) {
+		HANDLE heap = HeapCreate(HEAP_ZERO_MEMORY | also[k], 0, k ? 0 : 64 * MIB);
+
+		ASSERT_NE(NULL, heap);
+		for (int round = 0; round < 60; round++) {
+			SIZE_T n = zeroed[round % COUNT(zeroed)];
+			char *p = HeapAlloc(heap, 0, n);
+
+			ASSERT_NE(NULL, p);
+			ASSERT_TRUE(all_bytes(p, 0, n)) TH_LOG("%zu bytes, options %#x", n, also[k]);
+			memset(p, 1, n);
+			p = HeapReAlloc(heap, 0, p, n / 2);
+			p = HeapReAlloc(heap, 0, p, n);
+			ASSERT_TRUE(all_bytes(p, 1, n / 2) && all_bytes(p + n / 2, 0, n - n / 2));
+			memset(p, 1, n);
+			p = HeapReAlloc(heap, 0, p, 3 * n);
+			ASSERT_TRUE(all_bytes(p, 1, n) && all_bytes(p + n, 0, 2 * n));
+			memset(p, 1, 3 * n);
+			p = privheap_realloc(heap, p, 4 * n);
+			ASSERT_TRUE(all_bytes(p, 1, 3 * n) && all_bytes(p + 3 * n, 0, n));
+			memset(p, 1, 4 * n);
+			ASSERT_TRUE(HeapFree(heap, 0, p));
+			p = privheap_alloc(heap, n);
+			ASSERT_TRUE(all_bytes(p, 0, n));
+			memset(p, 1, n);
+			ASSERT_EQ(0, privheap_free(heap, p));
+		}
+		EXPECT_TRUE(HeapDestroy(heap));
+	}
+}
+
 static const struct {
 	DWORD options;
 	SIZE_T initial, maximum;
@@ -52,9 +114,9 @@ static const struct {
 	int error;
 } bad[] = {
 	{ 0, 8192, 4096, 87, EINVAL }, { 0, SIZE_MAX, 4096, 87, EINVAL },
-	{ HEAP_GROWABLE, 0, 0, 87, EINVAL }, { HEAP_ZERO_MEMORY, 0, 0, 87, EINVAL },
-	{ HEAP_REALLOC_IN_PLACE_ONLY, 0, 0, 87, EINVAL },
-	{ HEAP_DISABLE_COALESCE_ON_FREE, 0, 0, 87, EINVAL }, { 0x80000000, 0, 0, 87, EINVAL },
+	{ 0x400, 0, 0, 87, EINVAL }, { 0x800, 0, 0, 87, EINVAL }, { 0x1000, 0, 0, 87, EINVAL },
+	{ 0x2000, 0, 0, 87, EINVAL }, { 0x4000, 0, 0, 87, EINVAL },
+	{ 0x40000000, 0, 0, 87, EINVAL }, { 0x80000000, 0, 0, 87, EINVAL },
 	{ 0, 0, SIZE_MAX, 8, ENOMEM }, { 0, SIZE_MAX, 0, 8, ENOMEM },
 	{ 0, SIZE_MAX, SIZE_MAX, 8, ENOMEM }, { 0, 0, (SIZE_T)1 << 63, 8, ENOMEM },
 	{ 0, 0, (SIZE_T)1 << 47, 8, ENOMEM },
@@ -76,7 +138,8 @@ TEST(create_refuses)
 
 TEST(unknown_options_are_refused_one_by_one)
 {
-	const DWORD known = 0x1 | 0x4 | 0x20 | 0x40 | 0x10000 | 0x40000;
+	/* 0xFFF << 18: tags. */
+	const DWORD known = 0x3FF | 0x8000 | 0x10000 | 0x20000 | 0xFFF << 18;
 	int bit;
 
 	for (bit = 0; bit < 32; bit++) {

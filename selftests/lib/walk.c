@@ -31,7 +31,9 @@ static struct tour walk(HANDLE of)
 
 	while (HeapWalk(of, &entry)) {
 		tour.ordered &= (char *)entry.lpData >= end && entry.iRegionIndex == 0;
-		end = (char *)entry.lpData + entry.cbData;
+		/* The region is what the others lie in. */
+		if (entry.wFlags != REGION)
+			end = (char *)entry.lpData + entry.cbData;
 		tour.regions += entry.wFlags == REGION;
 		tour.blocks += entry.wFlags == BUSY;
 		tour.frees += entry.wFlags == 0;
@@ -62,6 +64,23 @@ TEST(structures_are_laid_out_as_on_win64)
 	EXPECT_EQ(32, offsetof(HEAP_SUMMARY, cbMaxReserve));
 }
 
+TEST(L12_region_says_what_is_reserved)
+{
+	static const struct {
+		SIZE_T maximum;
+		DWORD bytes;
+	} rows[] = { { 64 * KIB, 64 * KIB }, { 3 * MIB, 3 * MIB }, { (SIZE_T)5 << 30, UINT32_MAX } };
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		PROCESS_HEAP_ENTRY entry = { .lpData = NULL };
+
+		heap = HeapCreate(0, 0, rows[i].maximum);
+		ASSERT_TRUE(HeapWalk(heap, &entry));
+		EXPECT_EQ(REGION, entry.wFlags);
+		EXPECT_EQ(rows[i].bytes, entry.cbData);
+	}
+}
+
 TEST(fresh_heap_is_region_free_uncommitted)
 {
 	PROCESS_HEAP_ENTRY entry = { .lpData = NULL, .cbData = 77, .wFlags = 0x7777 };
@@ -70,7 +89,7 @@ TEST(fresh_heap_is_region_free_uncommitted)
 	ASSERT_TRUE(HeapWalk(heap, &entry));
 	EXPECT_EQ(REGION, entry.wFlags);
 	EXPECT_EQ(base, (char *)entry.lpData);
-	EXPECT_EQ(0, entry.cbData);
+	EXPECT_EQ(1 * MIB, entry.cbData);
 	EXPECT_EQ(64 * KIB, entry.Region.dwCommittedSize);
 	EXPECT_EQ(1 * MIB - 64 * KIB, entry.Region.dwUnCommittedSize);
 	EXPECT_EQ(base, (char *)entry.Region.lpFirstBlock);
