@@ -45,7 +45,7 @@ static bool asked_to_return(struct heap *heap)
 
 	if (terminate)
 		return false;
-	if (heap_flags(heap) & HEAP_F_RETURN)
+	if (heap && heap_flags(heap) & HEAP_F_RETURN)
 		return true;
 	/* A set-user-id program's caller must not decide that it goes on. */
 	mode = secure_getenv("PRIVHEAP_ON_CORRUPTION");
@@ -60,8 +60,10 @@ void corruption_found(const char *call, struct heap *heap, const void *p, enum h
 		return;
 	report_text(&line, "privheap: ");
 	report_text(&line, call);
-	report_text(&line, ": heap ");
-	report_hex(&line, (uintptr_t)heap_handle(heap));
+	if (heap) {
+		report_text(&line, ": heap ");
+		report_hex(&line, (uintptr_t)heap_handle(heap));
+	}
 	report_text(&line, ": pointer ");
 	report_hex(&line, (uintptr_t)p);
 	report_text(&line, ": ");

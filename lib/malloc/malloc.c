@@ -81,6 +81,12 @@ void *calloc(size_t count, size_t size)
 	return get(n, LEAST_ALIGN, HEAP_F_ZERO);
 }
 
+/* Without a heap there is nobody whose block p could be. */
+static __attribute__((noinline)) void nobodys(const char *call, const void *p)
+{
+	corruption_found(call, NULL, p, HEAP_UNALLOCATED);
+}
+
 void free(void *p)
 {
 	struct heap *heap = atomic_load_explicit(&malloc_heap, memory_order_acquire);
@@ -88,9 +94,10 @@ void free(void *p)
 
 	if (!p || unlikely(reserve_owns(p)))
 		return;
-	/* Without a heap there is nobody whose block it could be. */
-	if (!heap)
+	if (unlikely(!heap)) {
+		nobodys("free", p);
 		return;
+	}
 	fault = heap_free(heap, p);
 	if (unlikely(fault != HEAP_OK))
 		corruption_found("free", heap, p, fault);
@@ -123,6 +130,10 @@ void *realloc(void *p, size_t n)
 	}
 	if (unlikely(reserve_owns(p)))
 		return move(p, reserve_size(p), n);
+	if (unlikely(!heap)) {
+		nobodys("realloc", p);
+		return no_memory();
+	}
 	/* Inside the library, in a signal handler: nothing that would want its locks. */
 	if (unlikely(heap_thread_holds_lock()))
 		return heap_size(heap, p, &old) == HEAP_OK ? move(p, old, n) : no_memory();
@@ -213,6 +224,10 @@ size_t malloc_usable_size(void *p)
 		return 0;
 	if (reserve_owns(p))
 		return reserve_size(p);
+	if (unlikely(!heap)) {
+		nobodys("malloc_usable_size", p);
+		return 0;
+	}
 	fault = heap_size(heap, p, &n);
 	if (fault != HEAP_OK)
 		corruption_found("malloc_usable_size", heap, p, fault);

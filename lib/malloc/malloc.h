@@ -3,7 +3,7 @@
  * libprivheap-malloc.so: malloc and its family from a private heap, for programs as they are.
  *
  *	LD_PRELOAD=libprivheap-malloc.so program
- *	PRIVHEAP_BACKEND=device PRIVHEAP_MALLOC_MAX=256M LD_PRELOAD=libprivheap-malloc.so program
+ *	PRIVHEAP_MALLOC_MAX=256M LD_PRELOAD=libprivheap-malloc.so program
  *
  * Replaced are malloc, calloc, realloc, reallocarray, free, aligned_alloc, posix_memalign, memalign,
  * valloc, pvalloc and malloc_usable_size; they behave as glibc's, except that
@@ -14,7 +14,9 @@
  *
  * Environment
  *
- *	PRIVHEAP_BACKEND	anon (also when unset) or device
+ *	PRIVHEAP_BACKEND	anon or device. Unset: the device where there is a limit, the next line's or
+ *				one that was set on this process, for itself (not the default of
+ *				all); else anon
  *	PRIVHEAP_MALLOC_MAX	what the heap can ever hold, in bytes, or with K, M or G behind; unset or
  *				0: bounded by quota and memory only. On the device the kernel
  *				enforces it, on anonymous memory only this library

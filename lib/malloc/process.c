@@ -9,13 +9,16 @@
 #include "process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "../uapi/privheap.h"
 #include "heap.h"
 #include "malloc/malloc.h"
 #include "report.h"
@@ -84,11 +87,32 @@ static __attribute__((noreturn)) void refuse(const char *what, const char *value
 	_exit(127);
 }
 
-static const struct backend *choose_backend(void)
+/*
+ * True if somebody gave this process a limit: then it shall not allocate beside it. Asked on a descriptor
+ * that is closed again, as most programs have neither.
+ */
+static bool limited(void)
+{
+	struct privheap_quota quota = {
+		.scope = PRIVHEAP_QUOTA_PROCESS, .id = PRIVHEAP_QUOTA_SELF,
+	};
+	int saved = errno, fd = open("/dev/privheap", O_RDWR | O_CLOEXEC);
+	bool given = fd >= 0 && ioctl(fd, PRIVHEAP_QUOTA_GET, &quota) == 0 && quota.limit &&
+		     !(quota.flags & PRIVHEAP_QUOTA_DEFAULT);
+
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	return given;
+}
+
+static const struct backend *choose_backend(size_t maximum)
 {
 	const char *name = secure_getenv("PRIVHEAP_BACKEND");
 
-	if (!name || strcmp(name, "anon") == 0)
+	if (!name)
+		return maximum || limited() ? &backend_device : kept();
+	if (strcmp(name, "anon") == 0)
 		return kept();
 	if (strcmp(name, "device") == 0)
 		return &backend_device;
@@ -122,8 +146,8 @@ static struct heap *make(void)
 	struct heap *heap;
 	int error;
 
-	backend = attr.backend = choose_backend();
 	attr.maximum = choose_maximum();
+	backend = attr.backend = choose_backend(attr.maximum);
 	error = heap_create(&attr, &heap);
 	if (error)
 		refuse(backend == &backend_device ? "no heap on /dev/privheap: " : "no heap: ",

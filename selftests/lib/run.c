@@ -35,9 +35,32 @@ TEST(bad_limits)
 	EXPECT_EQ(2, run("4M", NULL));
 }
 
+static bool on_device(void)
+{
+	const char *backend = getenv("PRIVHEAP_BACKEND");
+
+	return !backend || !strcmp(backend, "device");
+}
+
 TEST(no_such_command)
 {
-	EXPECT_EQ(127, run("4M", "/no/such/command"));
+	EXPECT_EQ(on_device() ? 127 : 1, run("4M", "/no/such/command"));
+}
+
+static void run_on_anon(void)
+{
+	setenv("PRIVHEAP_BACKEND", "anon", 1);
+	_exit(run("4M", "/bin/true"));
+}
+
+/* It was run without a limit that holds: the new program begins without one. */
+TEST(L13_anonymous_memory_is_refused)
+{
+	struct outcome out;
+
+	run_in_child(&out, run_on_anon);
+	EXPECT_TRUE(exited(&out, 1));
+	EXPECT_NE(NULL, strstr(out.text, "PRIVHEAP_BACKEND=anon"));
 }
 
 /* What the command under the limit finds: 0, or the number of the line that does not hold. */
@@ -45,7 +68,10 @@ static int under_limit(void)
 {
 	struct privheap_quota_info quota = PRIVHEAP_QUOTA_INFO_INIT;
 	struct privheap_attr attr = PRIVHEAP_ATTR_INIT;
+	const char *backend = getenv("PRIVHEAP_BACKEND");
 
+	if (!backend || strcmp(backend, "device"))
+		return 7;
 	attr.maximum = 16 * MIB;
 	attr.initial = 8 * MIB;
 	if (privheap_create(&attr) || errno != EDQUOT)
@@ -65,12 +91,25 @@ static int under_limit(void)
 	return 0;
 }
 
-/* On anonymous memory a limit is the process's own: the new program begins without one. */
 TEST(limit_survives_exec_on_the_device)
 {
-	const char *backend = getenv("PRIVHEAP_BACKEND");
+	EXPECT_EQ(on_device() ? 0 : 1, run("4M", "/proc/self/exe"));
+}
 
-	EXPECT_EQ(backend && !strcmp(backend, "anon") ? 1 : 0, run("4M", "/proc/self/exe"));
+/* What RLIMIT_DATA is in the command. */
+static void limit_data(void)
+{
+	char *argv[] = { "privheap-run", "-d", "64M", "sh", "-c", "[ $(ulimit -d) = 65536 ]", NULL };
+
+	_exit(privheap_run(6, argv));
+}
+
+TEST(L13_children_inherit_rlimit_data)
+{
+	struct outcome out;
+
+	run_in_child(&out, limit_data);
+	EXPECT_TRUE(exited(&out, on_device() ? 0 : 1)) TH_LOG("%#x %s", out.status, out.text);
 }
 
 int main(int argc, char **argv)

@@ -4,6 +4,7 @@
  * without the kernel's harness, which forks for each test.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
@@ -12,9 +13,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "../../uapi/privheap.h"
 
 #define MIB		((size_t)1 << 20)
 #define MAXIMUM		16
@@ -163,6 +167,30 @@ static int become_daemon(void)
 	return write(NEWS, p, 1) != 1;
 }
 
+/* In a program between: takes a limit for itself, and becomes one that is told of no backend. */
+static int become_limited(void)
+{
+	char *const argv[] = { "device", "limited", NULL };
+	char *const nothing[] = { "PRIVHEAP_MALLOC_MAX=0", NULL };
+	struct privheap_quota quota = {
+		.scope = PRIVHEAP_QUOTA_PROCESS, .id = PRIVHEAP_QUOTA_SELF, .limit = 8 * MIB,
+	};
+	int fd = open("/dev/privheap", O_RDWR | O_CLOEXEC);
+
+	if (ioctl(fd, PRIVHEAP_QUOTA_SET, &quota))
+		return 1;
+	execve(SELF, argv, nothing);
+	return 2;
+}
+
+static bool limit_is_noticed(void)
+{
+	char *const argv[] = { "device", "limit", NULL };
+	pid_t pid = -1;
+
+	return posix_spawn(&pid, SELF, NULL, NULL, argv, environment) == 0 && exited(pid, 43);
+}
+
 static void *churn(void *arg)
 {
 	char *own[16] = { 0 };
@@ -206,11 +234,15 @@ int main(int argc, char **argv, char **envp)
 		return 1;
 	}
 	environment = envp;
+	if (argc > 1 && strcmp(argv[1], "limit") == 0)
+		return become_limited();
+	if (argc > 1 && strcmp(argv[1], "limited") == 0)
+		return in_the_heap(malloc(10)) && fill() < 8 ? 43 : 1;
 	if (argc > 1 && strcmp(argv[1], "child") == 0)
 		return in_the_heap(malloc(10)) ? 42 : 1;
 	if (argc > 1 && strcmp(argv[1], "daemon") == 0)
 		return become_daemon();
-	printf("TAP version 13\n1..10\n");
+	printf("TAP version 13\n1..11\n");
 	result("blocks are in the heap", in_the_heap(malloc(10)) && in_the_heap(malloc(MIB)));
 	filled = fill();
 	result("there is as much as the maximum", filled >= MAXIMUM - 3 && filled <= MAXIMUM);
@@ -222,5 +254,6 @@ int main(int argc, char **argv, char **envp)
 	result("a raw child has no heap", raw_child_has_nothing());
 	result("daemon ends its child", daemon_ends());
 	result("threads", threads_work());
+	result("L13 a limit is noticed", limit_is_noticed());
 	return bad != 0;
 }
