@@ -5,7 +5,9 @@
 # The work is done in the rooms: kmod/ by the kernel's build, lib/ and selftests/ by their own
 # Makefiles. Everything made lies below build/.
 
+# The library can be made where the tree's path has spaces; the rest cannot.
 B := $(CURDIR)/build
+SPACE := $(filter-out 1,$(words $(CURDIR)))
 
 # The kernel that the module is built for: the running one, or KDIR, or with KERNEL=6.1 or 6.12
 # Debian's stock kernel of that series, which is fetched, or with KERNEL=7.3 or debug one that is
@@ -36,8 +38,10 @@ all: lib module
 
 ##module	the module; for another kernel KDIR=... or KERNEL=6.1 or KERNEL=6.12
 module: $(if $(KERNEL),kernel)
-	@test -e $(KDIR)/include/generated/utsrelease.h || \
-		{ echo "no kernel headers in $(KDIR): set KDIR, or KERNEL=6.1 or 6.12"; exit 1; }
+	$(if $(SPACE),@echo "the module cannot be made in $(CURDIR): a path with spaces"; exit 1)
+	@test -e $(KDIR)/include/generated/utsrelease.h || { \
+		echo "no module: no kernel headers in $(KDIR): install linux-headers-$$(uname -r), or" \
+			"set KDIR, or KERNEL=6.1 or 6.12; make lib makes the library alone"; exit 1; }
 	@mkdir -p $(TREE)/kmod $(TREE)/uapi
 	@find $(TREE) -xtype l -delete
 	@ln -sf $(CURDIR)/Kbuild $(TREE)
@@ -53,27 +57,28 @@ packages-demo packages-test packages-conformance packages-bench: packages-%:
 
 ##lib		the library, shared and static, and the malloc for LD_PRELOAD
 lib:
-	@$(MAKE) -C lib O=$(B)/lib
+	@$(MAKE) -C lib O=../build/lib
 
 examples: lib
-	@$(MAKE) -C lib/examples O=$(B)/examples
+	@$(MAKE) -C lib/examples O=../../build/examples
 
 ##man		the manual pages, with scdoc
 man:
-	@$(MAKE) -C lib/man O=$(B)/man
+	@$(MAKE) -C lib/man O=../../build/man
 
 ##install	library, headers, manual pages (with scdoc); knows DESTDIR, PREFIX, INCLUDEDIR, LIBDIR, MANDIR
 install: lib
 	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR) lib/include/*.h lib/include/*.hpp
 	$(INSTALL_DATA) $(DESTDIR)$(INCLUDEDIR)/linux uapi/privheap.h
-	$(INSTALL_DATA) $(DESTDIR)$(LIBDIR) $(B)/lib/libprivheap.so.0 $(B)/lib/libprivheap.a \
-		$(B)/lib/libprivheap-malloc.so
+	$(INSTALL_DATA) $(DESTDIR)$(LIBDIR) build/lib/libprivheap.so.0 build/lib/libprivheap.a \
+		build/lib/libprivheap-malloc.so
 	ln -sf libprivheap.so.0 $(DESTDIR)$(LIBDIR)/libprivheap.so
 	@if command -v scdoc >/dev/null; then \
-		$(MAKE) -C lib/man install O=$(B)/man DESTDIR=$(DESTDIR) MANDIR=$(MANDIR); \
+		$(MAKE) -C lib/man install O=../../build/man DESTDIR=$(DESTDIR) MANDIR=$(MANDIR); \
 	else \
 		echo "install: without scdoc there are no manual pages"; \
 	fi
+	@[ -n "$(DESTDIR)" ] || ldconfig || echo "install: ldconfig has to be run"
 
 ##demo		boots Debian's 6.1 with the module and plays the scenes of lib/examples
 demo:
@@ -123,7 +128,7 @@ bench-kernel: packages-demo
 
 ##clean		removes build/, with what was fetched
 clean:
-	rm -rf $(B)
+	rm -rf build
 
 ##help		this list
 help:

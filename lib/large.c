@@ -235,7 +235,7 @@ static void large_resize_run(struct heap *heap, size_t at, size_t n, size_t more
 enum heap_fault large_resize(struct heap *heap, void *p, size_t n, size_t more, unsigned int flags,
 			     void **out, size_t *old)
 {
-	size_t at = large_page(heap, p), pages, fresh = RUN_NONE;
+	size_t at = large_page(heap, p), pages = 0, fresh = RUN_NONE;
 	struct page *page = heap_page(heap, at);
 	enum heap_fault fault;
 

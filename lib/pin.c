@@ -15,6 +15,8 @@
 #include <link.h>
 #include <stddef.h>
 
+/* musl unmaps nothing that is closed. */
+#ifdef __GLIBC__
 /* A C library may have them or not. dlopen itself by name: in a static program ld has words about it. */
 #pragma weak dlsym
 #pragma weak dladdr1
@@ -34,3 +36,4 @@ __attribute__((constructor)) static void pin(void)
 	if (open)
 		open(map->l_name, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
 }
+#endif

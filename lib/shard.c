@@ -3,7 +3,16 @@
  * Getting inside a shard with the heap's lock held, waiting for others to leave it, and the next
  * group without the lock.
  */
+#define _GNU_SOURCE
+#include <sched.h>
 #include "shard.h"
+
+#if !__has_include(<sys/rseq.h>)
+uint32_t shard_cpu(void)
+{
+	return (uint32_t)sched_getcpu();
+}
+#endif
 
 struct group group_none;
 

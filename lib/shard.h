@@ -33,12 +33,7 @@ static inline uint32_t shard_cpu(void)
 	return *(const volatile uint32_t *)(area + offsetof(struct rseq, cpu_id_start));
 }
 #else
-#include <sched.h>
-
-static inline uint32_t shard_cpu(void)
-{
-	return (uint32_t)sched_getcpu();
-}
+uint32_t shard_cpu(void);
 #endif
 
 /* Of a heap that is not owned: a hint. A wrong one costs time, never correctness. */

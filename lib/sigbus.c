@@ -25,6 +25,7 @@ static bool is_write(const ucontext_t *context)
 #ifdef __x86_64__
 	return context->uc_mcontext.gregs[REG_ERR] & 2;
 #else
+	(void)context;
 	return false;
 #endif
 }

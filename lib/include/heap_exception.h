@@ -58,6 +58,10 @@
 #ifndef HEAP_EXCEPTION_H
 #define HEAP_EXCEPTION_H
 
+#ifndef __LP64__
+#error "privheap is for 64-bit programs"
+#endif
+
 #include <setjmp.h>
 #include <stddef.h>
 #include <stdint.h>

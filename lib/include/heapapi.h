@@ -39,9 +39,9 @@
 #ifndef HEAPAPI_H
 #define HEAPAPI_H
 
+#include "heap_exception.h"
 #include <stddef.h>
 #include <stdint.h>
-#include "heap_exception.h"
 
 typedef int BOOL;
 typedef uint8_t BYTE;
@@ -298,7 +298,7 @@ typedef struct _PROCESS_HEAP_ENTRY {
 	BYTE cbOverhead;
 	BYTE iRegionIndex;
 	WORD wFlags;
-	union {
+	__extension__ union {
 		struct process_heap_block Block;
 		struct process_heap_region Region;
 	};

@@ -40,6 +40,10 @@
 #ifndef PRIVHEAP_H
 #define PRIVHEAP_H
 
+#ifndef __LP64__
+#error "privheap is for 64-bit programs"
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -56,13 +60,13 @@ typedef struct privheap privheap_t;
 
 enum privheap_corruption {
 	PRIVHEAP_CORRUPTION_ABORT,	/* unless the environment says return */
-	PRIVHEAP_CORRUPTION_RETURN,
+	PRIVHEAP_CORRUPTION_RETURN
 };
 
 enum privheap_backend {
 	PRIVHEAP_BACKEND_DEFAULT,	/* what PRIVHEAP_BACKEND names, else the device */
 	PRIVHEAP_BACKEND_DEVICE,	/* /dev/privheap: the kernel keeps the limits */
-	PRIVHEAP_BACKEND_ANON,		/* anonymous memory: only this library keeps them */
+	PRIVHEAP_BACKEND_ANON		/* anonymous memory: only this library keeps them */
 };
 
 /**
@@ -256,7 +260,7 @@ enum privheap_item_kind {
 	PRIVHEAP_ITEM_REGION,		/* the heap: bytes are committed, beyond can be */
 	PRIVHEAP_ITEM_BLOCK,		/* live: bytes as asked for, beyond are occupied, too */
 	PRIVHEAP_ITEM_FREE,		/* committed, and free for a block of so many bytes */
-	PRIVHEAP_ITEM_UNCOMMITTED,	/* the rest of the maximum */
+	PRIVHEAP_ITEM_UNCOMMITTED	/* the rest of the maximum */
 };
 
 /**

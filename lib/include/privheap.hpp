@@ -20,6 +20,10 @@
 #ifndef PRIVHEAP_HPP
 #define PRIVHEAP_HPP
 
+#if __cplusplus < 201703L
+#error "privheap.hpp needs C++17: -std=c++17"
+#else
+
 #include <cerrno>
 #include <cstddef>
 #include <memory_resource>
@@ -84,5 +88,7 @@ private:
 	privheap_t *heap_;
 	bool owned_;
 };
+
+#endif
 
 #endif

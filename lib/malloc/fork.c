@@ -25,8 +25,20 @@
 #include "shard.h"
 #include "stop.h"
 
-/* glibc's own, under the name that nobody replaces. */
+#ifdef __GLIBC__
+/* Its own, under the name that nobody replaces. */
 pid_t __fork(void);
+#else
+#include <dlfcn.h>
+
+static pid_t __fork(void)
+{
+	pid_t (*next)(void) = (pid_t (*)(void))dlsym(RTLD_NEXT, "fork");
+
+	return next();
+}
+#endif
+
 __attribute__((visibility("default"))) pid_t fork(void);
 
 static void say(const char *what)

@@ -140,6 +140,16 @@ static size_t choose_maximum(void)
 	return n;
 }
 
+static const char *meaning(int error)
+{
+#ifdef __GLIBC__
+	/* Needs no memory. */
+	return strerrordesc_np(error);
+#else
+	return strerror(error);
+#endif
+}
+
 static struct heap *make(void)
 {
 	struct heap_attr attr = { .name = "malloc" };
@@ -151,7 +161,7 @@ static struct heap *make(void)
 	error = heap_create(&attr, &heap);
 	if (error)
 		refuse(backend == &backend_device ? "no heap on /dev/privheap: " : "no heap: ",
-		       strerrordesc_np(-error));
+		       meaning(-error));
 	return heap;
 }
 
