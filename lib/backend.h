@@ -33,6 +33,7 @@ struct backend_range {
 
 #define BACKEND_EXEC	(1U << 0)
 #define BACKEND_SECRET	(1U << 1)
+#define BACKEND_LOCKED	(1U << 2)	/* beyond RLIMIT_MEMLOCK: -ENOMEM */
 
 /* The ledgers of uapi/privheap.h, in the same words. */
 struct backend_quota {

@@ -30,7 +30,7 @@
 #define PAGE		4096
 #define RESERVED	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
-/* Beside BACKEND_EXEC and BACKEND_SECRET in the id of a range. */
+/* Beside BACKEND_* in the id of a range. */
 #define ANON_LOCKED	(1U << 8)
 #define ANON_ONFAULT	(1U << 9)	/* locked, but not before it is touched */
 
@@ -234,7 +234,7 @@ static int anon_reserve(struct backend_range *range, size_t initial, size_t maxi
 		.backend = &backend_anon,
 		.maximum = maximum,
 		.committed = initial,
-		.id = flags,
+		.id = flags | (flags & BACKEND_LOCKED ? ANON_LOCKED | ANON_ONFAULT : 0),
 	};
 	error = anon_map(range, initial);
 	if (error)

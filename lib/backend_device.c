@@ -66,7 +66,8 @@ static int device_reserve(struct backend_range *range, size_t initial, size_t ma
 {
 	struct privheap_create c = {
 		.flags = (flags & BACKEND_EXEC ? PRIVHEAP_CREATE_EXEC : 0) |
-			 (flags & BACKEND_SECRET ? PRIVHEAP_CREATE_SECRET : 0),
+			 (flags & BACKEND_SECRET ? PRIVHEAP_CREATE_SECRET : 0) |
+			 (flags & BACKEND_LOCKED ? PRIVHEAP_CREATE_LOCKED : 0),
 		.initial = initial,
 		.maximum = maximum,
 	};

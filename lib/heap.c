@@ -31,7 +31,8 @@
 #define GROWABLE_SHOWN	(64 * MIB)
 #define ROOM_PER_CPU	((size_t)256 << 10)
 #define HEAP_FLAGS	(HEAP_F_NO_SERIALIZE | HEAP_F_EXCEPTIONS | HEAP_F_ZERO | HEAP_F_EXEC | \
-			 HEAP_F_SECRET | HEAP_F_RETURN | HEAP_F_POPULATE | HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
+			 HEAP_F_SECRET | HEAP_F_RETURN | HEAP_F_POPULATE | HEAP_F_LOCKED | \
+			 HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
 
 static_assert(sizeof(struct heap) + 17 * sizeof(struct shard *) + sizeof(struct shard) + 64 + 512 +
 	      192 <= SIDE_PAGE, "a small heap's metadata is one page, with up to 16 CPUs");
@@ -127,7 +128,8 @@ static int heap_reserve(struct backend_range *range, const struct backend *backe
 			const struct heap_attr *attr, struct process *process)
 {
 	unsigned int flags = (attr->flags & HEAP_F_EXEC ? BACKEND_EXEC : 0) |
-			     (attr->flags & HEAP_F_SECRET ? BACKEND_SECRET : 0);
+			     (attr->flags & HEAP_F_SECRET ? BACKEND_SECRET : 0) |
+			     (attr->flags & HEAP_F_LOCKED ? BACKEND_LOCKED : 0);
 	const char *name = attr->name ? attr->name : "heap";
 	size_t initial, maximum, least;
 	int error = heap_sizes(process, attr, &initial, &maximum, &least);

@@ -27,6 +27,7 @@ struct heap;
 #define HEAP_F_POPULATE		0x800U	/* heap: large blocks are resident at once, too */
 #define HEAP_F_CHECK_TAIL	0x1000U	/* heap: what lies around blocks is checked in full */
 #define HEAP_F_CHECK_FREE	0x2000U	/* heap: freed blocks are checked, reused late */
+#define HEAP_F_LOCKED		0x4000U	/* heap: never swapped out, within RLIMIT_MEMLOCK */
 #define HEAP_F_CHECK		(HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
 
 struct heap_attr {

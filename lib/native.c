@@ -42,6 +42,7 @@ static bool attr_flags(const struct privheap_attr *attr, unsigned int *flags)
 	*flags |= (attr->executable ? HEAP_F_EXEC : 0) | (attr->secret ? HEAP_F_SECRET : 0) |
 		  (attr->no_serialize ? HEAP_F_NO_SERIALIZE : 0) |
 		  (attr->populate ? HEAP_F_POPULATE : 0) |
+		  (attr->locked ? HEAP_F_LOCKED : 0) |
 		  (attr->full_check ? HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE : 0);
 	return true;
 }

@@ -85,6 +85,10 @@ enum privheap_backend {
  * @populate: pages are resident from the moment they are committed; without it those of blocks
  *	of 1 MiB and more come as they are touched
  * @full_check: look for bugs in full; the heap is slow, and holds less
+ * @locked: what is resident of it is never swapped out; what is committed counts against
+ *	RLIMIT_MEMLOCK, beyond which nothing is (ENOMEM); implied by mlockall(MCL_FUTURE), and on
+ *	the device by @secret as far as the limit allows. mlock(2) on a heap of the device locks
+ *	nothing
  */
 struct privheap_attr {
 	size_t size;
@@ -98,12 +102,13 @@ struct privheap_attr {
 	enum privheap_backend backend;
 	bool populate;
 	bool full_check;
+	bool locked;
 };
 
 #ifdef __cplusplus
 #define PRIVHEAP_ATTR_INIT	{ sizeof(struct privheap_attr), nullptr, 0, 0, false, false, \
 				  false, PRIVHEAP_CORRUPTION_ABORT, PRIVHEAP_BACKEND_DEFAULT, \
-				  false, false }
+				  false, false, false }
 #else
 #define PRIVHEAP_ATTR_INIT	{ .size = sizeof(struct privheap_attr) }
 #endif
@@ -116,7 +121,8 @@ struct privheap_attr {
  *
  * Return: the heap, a multiple of 64 KiB, freed by privheap_destroy; or NULL with EINVAL
  * (attr, initial > maximum, PRIVHEAP_BACKEND), ENOMEM (memory, address space), EDQUOT (a quota),
- * EACCES (attr.executable: forbidden to this process), or ENOENT, ENODEV, EACCES, EPERM, EMFILE,
+ * EACCES (attr.executable: forbidden to this process), EAGAIN (on the device, after
+ * mlockall(MCL_FUTURE): attr.maximum is beyond RLIMIT_MEMLOCK), or ENOENT, ENODEV, EACCES, EPERM, EMFILE,
  * ENFILE (/dev/privheap cannot be opened). But for ENOMEM and attr a line on stderr explains it,
  * once for each cause; of a quota it names scope, limit and use.
  */

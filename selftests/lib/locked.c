@@ -172,6 +172,39 @@ TEST(F2_current_after_the_first_heap)
 
 #endif
 
+/* On whichever backend: as VmLck on anonymous memory, as VmPin on the device. */
+static size_t locked_by_now(void)
+{
+	return figure("VmLck:") + figure("VmPin:");
+}
+
+static void by_attribute(void)
+{
+	struct privheap_attr attr = PRIVHEAP_ATTR_INIT;
+	privheap_t *heap;
+	size_t n;
+
+	become_limited(6 * MIB);
+	attr.locked = true;
+	attr.initial = 100 * KIB;
+	attr.maximum = 64 * MIB;
+	heap = privheap_create(&attr);
+	CHECK_IN_CHILD(heap && close_to(locked_by_now(), 100 * KIB));
+	for (n = 0; n < 100 && privheap_alloc(heap, 1 * MIB); n++)
+		;
+	CHECK_IN_CHILD(n >= 3 && n <= 6 && errno == ENOMEM);
+	CHECK_IN_CHILD(locked_by_now() >= n * MIB && locked_by_now() <= 6 * MIB);
+	CHECK_IN_CHILD(privheap_validate(heap, NULL));
+	attr.initial = attr.maximum;
+	CHECK_IN_CHILD(!privheap_create(&attr) && errno == ENOMEM);
+	CHECK_IN_CHILD(privheap_destroy(heap) == 0 && locked_by_now() == 0);
+}
+
+TEST(K10_locked_by_attribute)
+{
+	EXPECT_CHILD_OK(by_attribute);
+}
+
 static void no_room_at_all(void)
 {
 	size_t before;
