@@ -15,6 +15,8 @@
 #undef TEST_TIMEOUT_DEFAULT
 #define TEST_TIMEOUT_DEFAULT 300
 
+#ifndef __SANITIZE_ADDRESS__	/* which needs terabytes of addresses itself */
+
 /* Bytes of addresses that this process has. */
 static size_t addresses(void)
 {
@@ -27,8 +29,6 @@ static size_t addresses(void)
 		fclose(file);
 	return pages * 4096;
 }
-
-#ifndef __SANITIZE_ADDRESS__	/* which needs terabytes of addresses itself */
 
 /* So many MiB are left. */
 static void leave(size_t mib)
