@@ -91,7 +91,8 @@ void room_now(struct room *room)
 	int saved = errno;
 	size_t used;
 
-	room->memory = SIZE_MAX;
+	/* Nobody says: then it is enough for any heap. */
+	room->memory = HEAP_MOST;
 	if (sysinfo(&info) == 0)
 		room->memory = (info.totalram + info.totalswap) * info.mem_unit;
 	room->left = all_addresses();
