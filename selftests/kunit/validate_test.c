@@ -150,7 +150,7 @@ static void every_bit_of_flags_and_reserved(struct kunit *test)
 		struct privheap_create flags = { .maximum = PAGE, .flags = 1U << bit };
 		struct privheap_create reserved = { .maximum = PAGE, .reserved = 1U << bit };
 
-		KUNIT_EXPECT_EQ_MSG(test, privheap_validate_create(&flags, SPACE), bit < 2,
+		KUNIT_EXPECT_EQ_MSG(test, privheap_validate_create(&flags, SPACE), bit < 3,
 				    "bit %u", bit);
 		KUNIT_EXPECT_FALSE_MSG(test, privheap_validate_create(&reserved, SPACE),
 				       "bit %u", bit);
