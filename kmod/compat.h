@@ -10,6 +10,8 @@
 #include <linux/shmem_fs.h>
 #include <linux/version.h>
 
+#include "file.h"
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {
@@ -44,13 +46,21 @@ static inline bool compat_thp_disabled(const struct mm_struct *mm)
 #endif
 }
 
-/* What ->get_policy has been given since 6.7, and how to hand it on. */
+/* ->get_policy for a heap's VMA: tmpfs's, which is given one argument more since 6.7. */
+#ifdef CONFIG_NUMA
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
-#define COMPAT_ILX
-#define COMPAT_ILX_ARG
+static inline struct mempolicy *compat_get_policy(struct vm_area_struct *vma,
+						  unsigned long address)
+{
+	return privheap_file_tmpfs()->get_policy(vma, address);
+}
 #else
-#define COMPAT_ILX		, pgoff_t *ilx
-#define COMPAT_ILX_ARG		, ilx
+static inline struct mempolicy *compat_get_policy(struct vm_area_struct *vma,
+						  unsigned long address, pgoff_t *ilx)
+{
+	return privheap_file_tmpfs()->get_policy(vma, address, ilx);
+}
+#endif
 #endif
 
 /* Where a mapping goes: at a multiple of the huge page's size, if it is that large. */

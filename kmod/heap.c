@@ -64,9 +64,9 @@ void privheap_heap_put(struct privheap_heap *heap)
  * privheap_heap_end() - give back pages, charge and number; once, however often it is called
  * @heap: which
  *
- * VMAs that remain (in another mm) show nothing any more, and huge pages that are pinned stay charged
- * (pinned.c). Both keep the structures, and so the heap is still one of the number that its owner
- * may have.
+ * VMAs that remain (in another mm) show nothing any more, and huge pages that are pinned stay
+ * charged (pinned.c). Both keep the structures, and so the heap is still one of the number that
+ * its owner may have.
  *
  * Context: process, may sleep; also under an mmap_lock.
  */

@@ -240,12 +240,6 @@ static int vma_set_policy(struct vm_area_struct *vma, struct mempolicy *policy)
 {
 	return privheap_file_tmpfs()->set_policy(vma, policy);
 }
-
-static struct mempolicy *vma_get_policy(struct vm_area_struct *vma,
-					unsigned long address COMPAT_ILX)
-{
-	return privheap_file_tmpfs()->get_policy(vma, address COMPAT_ILX_ARG);
-}
 #endif
 
 static const struct vm_operations_struct vma_ops = {
@@ -256,7 +250,7 @@ static const struct vm_operations_struct vma_ops = {
 	.map_pages = vma_map_pages,
 #ifdef CONFIG_NUMA
 	.set_policy = vma_set_policy,
-	.get_policy = vma_get_policy,
+	.get_policy = compat_get_policy,
 #endif
 };
 

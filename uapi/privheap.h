@@ -139,8 +139,8 @@ struct privheap_commit {
  *
  * Unmaps the heap, frees its pages, ends its charge. Huge pages of which something is pinned (by
  * vmsplice(2), direct I/O, io_uring buffers) stay charged until they are let go, which is noticed
- * within a second or so; the charge of small ones ends at once. Whatever the process mapped over a part of
- * the range itself stays.
+ * within a second or so; the charge of small ones ends at once. Whatever the process mapped over
+ * a part of the range itself stays.
  *
  * Errors: EINVAL (flags, reserved), ENOENT (no such heap), EPERM (a part is sealed by mseal(2)),
  * ENOMEM (for the unmapping itself), EINTR (killed; where the address space lives on in others).
