@@ -96,12 +96,12 @@ static bool limited(void)
 	struct privheap_quota quota = {
 		.scope = PRIVHEAP_QUOTA_PROCESS, .id = PRIVHEAP_QUOTA_SELF,
 	};
-	int saved = errno, fd = open("/dev/privheap", O_RDWR | O_CLOEXEC);
+	int saved = errno, fd = sys_open("/dev/privheap", O_RDWR | O_CLOEXEC);
 	bool given = fd >= 0 && ioctl(fd, PRIVHEAP_QUOTA_GET, &quota) == 0 && quota.limit &&
 		     !(quota.flags & PRIVHEAP_QUOTA_DEFAULT);
 
 	if (fd >= 0)
-		close(fd);
+		sys_close(fd);
 	errno = saved;
 	return given;
 }
