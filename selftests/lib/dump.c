@@ -13,9 +13,6 @@
 
 #include "privheap.h"
 
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 300
-
 static privheap_t *make(size_t initial, size_t maximum)
 {
 	struct privheap_attr attr = PRIVHEAP_ATTR_INIT;

@@ -8,9 +8,6 @@
 #include "heapapi.h"
 #include "privheap.h"
 
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 300
-
 #define INHERITED	400
 
 static HANDLE inherited[INHERITED];

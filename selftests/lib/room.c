@@ -12,9 +12,6 @@
 #include "heapapi.h"
 #include "privheap.h"
 
-#undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 300
-
 #ifndef __SANITIZE_ADDRESS__	/* which needs terabytes of addresses itself */
 
 /* Bytes of addresses that this process has. */
