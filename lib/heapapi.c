@@ -113,8 +113,9 @@ HANDLE GetProcessHeap(void)
 static LPVOID bad_block(const char *call, struct heap *heap, const void *block,
 			enum heap_fault fault)
 {
-	corruption_found(call, heap, block, fault);
+	/* Dropped first, as who catches SIGABRT may not come back. The record stays readable. */
 	heap_drop(heap);
+	corruption_found(call, heap, block, fault);
 	fail(ERROR_INVALID_PARAMETER, EINVAL);
 	return NULL;
 }

@@ -111,8 +111,9 @@ int privheap_destroy(privheap_t *handle)
 static void *bad_block(const char *call, struct heap *heap, const void *block,
 		       enum heap_fault fault)
 {
-	corruption_found(call, heap, block, fault);
+	/* Dropped first, as who catches SIGABRT may not come back. The record stays readable. */
 	heap_drop(heap);
+	corruption_found(call, heap, block, fault);
 	return null(EINVAL);
 }
 
