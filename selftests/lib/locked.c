@@ -29,16 +29,6 @@ static size_t figure(const char *name)
 	return kib * KIB;
 }
 
-static privheap_t *make(size_t initial, size_t maximum)
-{
-	struct privheap_attr attr = PRIVHEAP_ATTR_INIT;
-
-	attr.backend = PRIVHEAP_BACKEND_ANON;
-	attr.initial = initial;
-	attr.maximum = maximum;
-	return privheap_create(&attr);
-}
-
 /* As a user that may lock so much. */
 static void become_limited(size_t bytes)
 {
@@ -55,7 +45,17 @@ static bool close_to(size_t bytes, size_t wanted)
 	return bytes >= wanted && bytes <= wanted + 1 * MIB;
 }
 
-#ifndef __SANITIZE_ADDRESS__	/* which has terabytes mapped */
+#ifndef __SANITIZE_ADDRESS__	/* which has terabytes mapped, and an mlockall that does nothing */
+
+static privheap_t *make(size_t initial, size_t maximum)
+{
+	struct privheap_attr attr = PRIVHEAP_ATTR_INIT;
+
+	attr.backend = PRIVHEAP_BACKEND_ANON;
+	attr.initial = initial;
+	attr.maximum = maximum;
+	return privheap_create(&attr);
+}
 
 static void future(void)
 {
@@ -170,6 +170,23 @@ TEST(F2_current_after_the_first_heap)
 	EXPECT_CHILD_OK(current_limited);
 }
 
+static void no_room_at_all(void)
+{
+	size_t before;
+
+	become_limited(4096);
+	CHECK_IN_CHILD(mlockall(MCL_FUTURE) == 0);
+	before = figure("VmSize:");
+	CHECK_IN_CHILD(!make(0, 0) && errno == ENOMEM);
+	CHECK_IN_CHILD(!make(0, 1 * MIB) && errno == ENOMEM);
+	CHECK_IN_CHILD(figure("VmSize:") <= before + 1 * MIB);
+}
+
+TEST(F2_no_room_at_all)
+{
+	EXPECT_CHILD_OK(no_room_at_all);
+}
+
 #endif
 
 /* On whichever backend: as VmLck on anonymous memory, as VmPin on the device. */
@@ -203,23 +220,6 @@ static void by_attribute(void)
 TEST(K10_locked_by_attribute)
 {
 	EXPECT_CHILD_OK(by_attribute);
-}
-
-static void no_room_at_all(void)
-{
-	size_t before;
-
-	become_limited(4096);
-	CHECK_IN_CHILD(mlockall(MCL_FUTURE) == 0);
-	before = figure("VmSize:");
-	CHECK_IN_CHILD(!make(0, 0) && errno == ENOMEM);
-	CHECK_IN_CHILD(!make(0, 1 * MIB) && errno == ENOMEM);
-	CHECK_IN_CHILD(figure("VmSize:") <= before + 1 * MIB);
-}
-
-TEST(F2_no_room_at_all)
-{
-	EXPECT_CHILD_OK(no_room_at_all);
 }
 
 TEST_HARNESS_MAIN
