@@ -70,10 +70,11 @@ static void on_sigsegv(int number, siginfo_t *info, void *context)
 		heap = heap_hold_containing(info->si_addr);
 	if (heap)
 		fault = guard_fault(heap, info->si_addr);
-	if (fault != HEAP_OK)
-		corruption_found("access", heap, info->si_addr, fault);
+	/* Dropped first, as in the wrappers: who catches SIGABRT may not come back. */
 	if (heap)
 		heap_drop(heap);
+	if (fault != HEAP_OK)
+		corruption_found("access", heap, info->si_addr, fault);
 	sigaction(SIGSEGV, &before, NULL);
 	if (info->si_code <= 0)
 		raise(number);
