@@ -130,4 +130,17 @@ static bool all_bytes(const void *p, int value, size_t n)
 	return true;
 }
 
+/* Bytes that a field of /proc/self/statm counts in pages: 0 addresses, 1 resident; 0 = not there. */
+static inline size_t statm(int field)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	size_t pages[2] = { 0 };
+
+	if (!file || fscanf(file, "%zu %zu", &pages[0], &pages[1]) != 2)
+		pages[field] = 0;
+	if (file)
+		fclose(file);
+	return pages[field] * 4096;
+}
+
 #endif

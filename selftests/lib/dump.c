@@ -23,18 +23,6 @@ static privheap_t *make(size_t initial, size_t maximum)
 	return privheap_create(&attr);
 }
 
-static size_t resident(void)
-{
-	FILE *file = fopen("/proc/self/statm", "r");
-	size_t pages = 0;
-
-	if (!file || fscanf(file, "%*u %zu", &pages) != 1)
-		pages = 0;
-	if (file)
-		fclose(file);
-	return pages * 4096;
-}
-
 #ifndef __SANITIZE_ADDRESS__	/* which is in the dump, too */
 
 /* What a child leaves behind: the size of its core file, and the bytes of disk in it. */
@@ -113,7 +101,7 @@ static size_t look_at(char *range, size_t bytes)
 	size_t offset, before;
 
 	memset(buffer, 1, sizeof(buffer));
-	before = resident();
+	before = statm(1);
 	for (offset = 0; offset < bytes; offset += sizeof(buffer)) {
 		struct iovec here = { buffer, sizeof(buffer) };
 		struct iovec there = { range + offset, sizeof(buffer) };
@@ -123,7 +111,7 @@ static size_t look_at(char *range, size_t bytes)
 			continue;	/* not readable there: just as well */
 	}
 	close(mem);
-	return resident() - before;
+	return statm(1) - before;
 }
 
 /* Some kernels fill what is read so, in any memory: the heap does not make it worse. */

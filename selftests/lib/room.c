@@ -14,23 +14,10 @@
 
 #ifndef __SANITIZE_ADDRESS__	/* which needs terabytes of addresses itself */
 
-/* Bytes of addresses that this process has. */
-static size_t addresses(void)
-{
-	FILE *file = fopen("/proc/self/statm", "r");
-	size_t pages = 0;
-
-	if (!file || fscanf(file, "%zu", &pages) != 1)
-		pages = 0;
-	if (file)
-		fclose(file);
-	return pages * 4096;
-}
-
 /* So many MiB are left. */
 static void leave(size_t mib)
 {
-	struct rlimit limit = { addresses() + mib * MIB, RLIM_INFINITY };
+	struct rlimit limit = { statm(0) + mib * MIB, RLIM_INFINITY };
 
 	CHECK_IN_CHILD(setrlimit(RLIMIT_AS, &limit) == 0);
 }
@@ -45,10 +32,10 @@ static void works_with_what_is_left(void)
 	void *p;
 
 	leave(left_mib);
-	before = addresses();
+	before = statm(0);
 	heap = GetProcessHeap();
 	CHECK_IN_CHILD(heap);
-	CHECK_IN_CHILD(addresses() - before <= left_mib * MIB / 2 + 1 * MIB);
+	CHECK_IN_CHILD(statm(0) - before <= left_mib * MIB / 2 + 1 * MIB);
 	p = mmap(NULL, half, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	CHECK_IN_CHILD(p != MAP_FAILED);
 	munmap(p, half);
@@ -92,14 +79,14 @@ TEST(L18_fixed_heap_under_36_gib)
 TEST(L18_ten_thousand_growable_heaps)
 {
 	static HANDLE heaps[10000];
-	size_t i, before = addresses();
+	size_t i, before = statm(0);
 
 	for (i = 0; i < COUNT(heaps); i++) {
 		heaps[i] = HeapCreate(0, 0, 0);
 		ASSERT_NE(NULL, heaps[i]) TH_LOG("heap %zu: errno %d", i, errno);
 		ASSERT_NE(NULL, HeapAlloc(heaps[i], 0, 100));
 	}
-	EXPECT_GE((size_t)1 << 46, addresses() - before);
+	EXPECT_GE((size_t)1 << 46, statm(0) - before);
 	/* The last one can still hold something. */
 	EXPECT_NE(NULL, HeapAlloc(heaps[i - 1], 0, 50 * MIB));
 	for (i = 0; i < COUNT(heaps); i++)
@@ -165,19 +152,6 @@ TEST(L10_initial_beyond_memory)
 	EXPECT_CHILD_OK(initial_beyond_memory);
 }
 
-/* Bytes resident in this process. */
-static size_t resident(void)
-{
-	FILE *file = fopen("/proc/self/statm", "r");
-	size_t pages = 0;
-
-	if (!file || fscanf(file, "%*u %zu", &pages) != 1)
-		pages = 0;
-	if (file)
-		fclose(file);
-	return pages * 4096;
-}
-
 /* What lies before it is committed, but nothing is in it. */
 TEST(L10_alignments_up_to_a_gib)
 {
@@ -185,11 +159,11 @@ TEST(L10_alignments_up_to_a_gib)
 	size_t align, i;
 
 	setenv("PRIVHEAP_CHECK", "off", 1);
-	resident();
+	statm(1);
 	for (align = 64 * KIB; align <= 1024 * MIB; align *= 4) {
 		for (i = 0; i < COUNT(sizes); i++) {
 			privheap_t *heap = privheap_create(NULL);
-			size_t before = resident();
+			size_t before = statm(1);
 			char *p = privheap_aligned_alloc(heap, align, sizes[i]);
 
 			/* A guest's memory, and with it its quotas, may be less than the largest. */
@@ -198,9 +172,9 @@ TEST(L10_alignments_up_to_a_gib)
 			ASSERT_NE(NULL, p) TH_LOG("align %zu errno %d", align, errno);
 			EXPECT_EQ(0, (uintptr_t)p % align);
 			memset(p, 1, sizes[i]);
-			EXPECT_GE(before + sizes[i] + 2 * MIB + 256 * KIB, resident())
+			EXPECT_GE(before + sizes[i] + 2 * MIB + 256 * KIB, statm(1))
 				TH_LOG("align %zu size %zu: %zu more", align, sizes[i],
-				       resident() - before);
+				       statm(1) - before);
 			EXPECT_EQ(0, privheap_destroy(heap));
 		}
 	}
