@@ -7,12 +7,11 @@
  * pid is the process whose account is charged, as the initial namespace sees it; sizes are bytes;
  * owners counts the pieces of the mapping.
  *
- * The list is made as it is read. Between two lines no lock is held, only references: on a context
- * as long as the file is open, on a heap while its line is written.
+ * The list is made as it is read. Between two lines no lock is held, only a reference on a context
+ * as long as the file is open.
  */
 #include <linux/debugfs.h>
 #include <linux/module.h>
-#include <linux/pagemap.h>
 #include <linux/seq_file.h>
 
 #include "context.h"
@@ -25,12 +24,14 @@ static struct dentry *dir;
 /**
  * struct cursor - how far a reader has come
  * @context: the heap's; referenced; NULL = past the last
- * @id: the heap's number
+ * @heap: its figures
+ * @owners: the pieces of its mapping
  * @line: the heap's line; 0 = the heading's
  */
 struct cursor {
 	struct privheap_context *context;
-	unsigned long id;
+	struct privheap_stat heap;
+	int owners;
 	loff_t line;
 };
 
@@ -45,75 +46,61 @@ static void begin(struct cursor *cursor)
 {
 	end(cursor);
 	cursor->context = privheap_context_next(NULL);
-	cursor->id = 0;
+	cursor->heap.heap = 0;
 	cursor->line = 0;
 }
 
-/* The heap after the one the cursor is at, with a reference, or NULL. */
-static struct privheap_heap *advance(struct cursor *cursor)
+/* To the next heap; false if there is none. */
+static bool advance(struct cursor *cursor)
 {
-	struct privheap_heap *heap;
-
+	cursor->line++;
 	while (cursor->context) {
-		heap = privheap_heap_next(cursor->context, &cursor->id);
-		if (heap)
-			return heap;
+		if (privheap_heap_next(cursor->context, &cursor->heap, &cursor->owners))
+			return true;
 		cursor->context = privheap_context_next(cursor->context);
-		cursor->id = 0;
+		cursor->heap.heap = 0;
 	}
-	return NULL;
+	return false;
 }
 
 /* Lines are asked for one after the other, or once more; whoever seeks begins again. */
 static void *heaps_start(struct seq_file *m, loff_t *pos)
 {
 	struct cursor *cursor = m->private;
-	struct privheap_heap *heap;
 
 	if (!*pos || *pos < cursor->line)
 		begin(cursor);
 	if (!*pos)
 		return SEQ_START_TOKEN;
-	if (*pos == cursor->line && cursor->id)
-		cursor->id--;	/* the same again, or what follows if it is gone */
-	else
-		cursor->line++;
-	while ((heap = advance(cursor)) && cursor->line < *pos) {
-		privheap_heap_put(heap);
-		cursor->line++;
-	}
-	return heap;
+	while (cursor->line < *pos && advance(cursor))
+		;
+	return cursor->context ? cursor : NULL;
 }
 
-static void *heaps_next(struct seq_file *m, void *heap, loff_t *pos)
+static void *heaps_next(struct seq_file *m, void *v, loff_t *pos)
 {
 	struct cursor *cursor = m->private;
 
-	if (heap != SEQ_START_TOKEN)
-		privheap_heap_put(heap);
-	cursor->line = ++*pos;
-	return advance(cursor);
+	++*pos;
+	return advance(cursor) ? cursor : NULL;
 }
 
-static void heaps_stop(struct seq_file *m, void *heap)
+static void heaps_stop(struct seq_file *m, void *v)
 {
-	if (heap && heap != SEQ_START_TOKEN)
-		privheap_heap_put(heap);
 }
 
 static int heaps_show(struct seq_file *m, void *v)
 {
-	struct privheap_heap *heap = v;
+	struct cursor *cursor = v;
+	const struct privheap_stat *heap = &cursor->heap;
 
 	if (v == SEQ_START_TOKEN) {
 		seq_puts(m, "pid heap base maximum committed resident owners name\n");
 		return 0;
 	}
-	seq_printf(m, "%d %lu 0x%lx %lu %lu %lu %d %s\n",
-		   privheap_quota_pid(&heap->context->ledgers), heap->id, heap->base,
-		   heap->maximum, privheap_heap_committed(heap),
-		   heap->file->f_mapping->nrpages << PAGE_SHIFT, atomic_read(&heap->owners),
-		   heap->name);
+	seq_printf(m, "%d %llu 0x%llx %llu %llu %llu %d %s\n",
+		   privheap_quota_pid(&cursor->context->ledgers), heap->heap, heap->base,
+		   heap->maximum, heap->committed, heap->resident, cursor->owners, heap->name);
 	return 0;
 }
 

@@ -168,9 +168,9 @@ static void device_show_fdinfo(struct seq_file *m, struct file *file)
 {
 	struct privheap_context *context = file->private_data;
 	struct privheap_ledger *process = context->ledgers.level[0];
+	struct privheap_stat heap = { };
 	unsigned long used, peak;
-	struct privheap_heap *heap;
-	unsigned long id;
+	int owners;
 
 	privheap_ledger_read(process, &used, &peak);
 	seq_printf(m, "privheap-limit:\t%lu\n", privheap_ledger_lowest(process));
@@ -180,11 +180,10 @@ static void device_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "privheap-heaps:\t%lu\n", atomic_long_read(&process->heaps));
 
 	/* No lock is held meanwhile. What does not fit is asked for once more with more room. */
-	for (id = 0; !seq_has_overflowed(m) && (heap = privheap_heap_next(context, &id));
-	     privheap_heap_put(heap)) {
-		seq_printf(m, "privheap-heap:\t%lu base 0x%lx maximum %lu committed %lu resident %lu name %s\n",
-			   id, heap->base, heap->maximum, privheap_heap_committed(heap),
-			   heap->file->f_mapping->nrpages << PAGE_SHIFT, heap->name);
+	while (!seq_has_overflowed(m) && privheap_heap_next(context, &heap, &owners)) {
+		seq_printf(m, "privheap-heap:\t%llu base 0x%llx maximum %llu committed %llu resident %llu name %s\n",
+			   heap.heap, heap.base, heap.maximum, heap.committed, heap.resident,
+			   heap.name);
 		cond_resched();
 	}
 }

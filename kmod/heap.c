@@ -112,22 +112,44 @@ static struct privheap_heap *heap_by_id(struct privheap_context *context, unsign
 	return heap;
 }
 
+/* Under the lock of its number, which it has until it ends: no reference is needed. */
+static void tell(const struct privheap_heap *heap, struct privheap_stat *stat)
+{
+	stat->heap = heap->id;
+	stat->base = heap->base;
+	stat->maximum = heap->maximum;
+	stat->initial = heap->initial;
+	stat->committed = privheap_heap_committed(heap);
+	stat->resident = (u64)heap->file->f_mapping->nrpages << PAGE_SHIFT;
+	stat->flags = (heap->flags & ~PRIVHEAP_CREATE_LOCKED) |
+		      (READ_ONCE(heap->locked) ? PRIVHEAP_CREATE_LOCKED : 0);
+	memcpy(stat->name, heap->name, sizeof(stat->name));
+}
+
 /**
  * privheap_heap_next() - go through the heaps of a context
  * @context: which; the caller has a reference
- * @id: in: the number before the first that is looked at; out: of the heap
+ * @stat: in: @stat->heap, the number before the first that is looked at; out: the heap's figures
+ * @owners: out: the pieces of its mapping
+ *
+ * Takes no reference: whoever looks does not make a heap that ends stay.
  *
  * Context: process, does not sleep.
- * Return: the next heap that is ready, with a reference, or NULL.
+ * Return: true, or false if there is none that is ready.
  */
-struct privheap_heap *privheap_heap_next(struct privheap_context *context, unsigned long *id)
+bool privheap_heap_next(struct privheap_context *context, struct privheap_stat *stat, int *owners)
 {
 	struct privheap_heap *heap;
+	unsigned long id = stat->heap;
 
 	xa_lock(&context->heaps);
 	do {
-		heap = xa_find_after(&context->heaps, id, ULONG_MAX, XA_PRESENT);
-	} while (heap && !get_ready(heap));
+		heap = xa_find_after(&context->heaps, &id, ULONG_MAX, XA_PRESENT);
+	} while (heap && !test_bit(HEAP_READY, &heap->state));
+	if (heap) {
+		tell(heap, stat);
+		*owners = atomic_read(&heap->owners);
+	}
 	xa_unlock(&context->heaps);
 	return heap;
 }
@@ -355,19 +377,14 @@ int privheap_heap_stat(struct privheap_context *context, struct privheap_stat *a
 
 	if (arg->flags || arg->reserved)
 		return -EINVAL;
-	heap = heap_by_id(context, arg->heap);
-	if (!heap)
-		return -ENOENT;
-	arg->base = heap->base;
-	arg->maximum = heap->maximum;
-	arg->initial = heap->initial;
-	arg->committed = privheap_heap_committed(heap);
-	arg->resident = (u64)heap->file->f_mapping->nrpages << PAGE_SHIFT;
-	arg->flags = (heap->flags & ~PRIVHEAP_CREATE_LOCKED) |
-		     (READ_ONCE(heap->locked) ? PRIVHEAP_CREATE_LOCKED : 0);
-	memcpy(arg->name, heap->name, sizeof(arg->name));
-	privheap_heap_put(heap);
-	return 0;
+	xa_lock(&context->heaps);
+	heap = xa_load(&context->heaps, arg->heap);
+	if (heap && !test_bit(HEAP_READY, &heap->state))
+		heap = NULL;
+	if (heap)
+		tell(heap, arg);
+	xa_unlock(&context->heaps);
+	return heap ? 0 : -ENOENT;
 }
 
 /**

@@ -84,7 +84,7 @@ void privheap_heap_uncommit(struct privheap_context *context, unsigned long id,
 int privheap_heap_destroy(struct privheap_context *context, unsigned long id);
 int privheap_heap_stat(struct privheap_context *context, struct privheap_stat *arg);
 
-struct privheap_heap *privheap_heap_next(struct privheap_context *context, unsigned long *id);
+bool privheap_heap_next(struct privheap_context *context, struct privheap_stat *stat, int *owners);
 
 /* For the VMAs. */
 void privheap_heap_get(struct privheap_heap *heap);

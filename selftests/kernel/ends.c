@@ -51,6 +51,46 @@ TEST_F(heap, K20_not_counted_any_more_when_destroyed)
 	EXPECT_EQ(pid, waitpid(pid, NULL, 0));
 }
 
+static void read_whole(const char *path)
+{
+	char text[4096];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	while (read(fd, text, sizeof(text)) > 0)
+		;
+	close(fd);
+}
+
+/* Reads the parent's list of heaps until it is killed. */
+static pid_t looking_child(int dev)
+{
+	pid_t parent = getpid(), pid = fork();
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", parent, dev);
+	while (!pid)
+		read_whole(path);
+	return pid;
+}
+
+/* Else a process at its number of heaps could be refused for it. */
+TEST_F_TIMEOUT(heap, K20_who_looks_does_not_make_heaps_stay, 600)
+{
+	pid_t pid = looking_child(self->dev);
+	int stayed = 0;
+
+	for (int i = 0; i < 5000; i++) {
+		struct privheap_create heap;
+
+		ASSERT_EQ(0, heap_create(self->dev, 0, MIB, 0, &heap));
+		ASSERT_EQ(0, heap_destroy(self->dev, heap.heap));
+		stayed += quota(self->dev, PROCESS).heaps != 1;
+	}
+	EXPECT_EQ(0, stayed);
+	EXPECT_EQ(0, kill(pid, SIGKILL));
+	EXPECT_EQ(pid, waitpid(pid, NULL, 0));
+}
+
 /* A heap in as many pieces as the process may have mappings, more or less. */
 
 struct pieces {
