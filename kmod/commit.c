@@ -81,17 +81,20 @@ int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed)
 	return err;
 }
 
-/* May huge pages be made for that page, as the process has asked? What is not mapped may. */
+/* May huge pages be made for that page, as the process has asked? */
 static bool takes_huge(struct privheap_heap *heap, pgoff_t index)
 {
 	unsigned long address = heap->base + (index << PAGE_SHIFT);
 	struct mm_struct *mm = heap->context->mm;
 	struct vm_area_struct *vma;
-	bool takes;
+	bool takes = !compat_thp_disabled(mm);
 
+	if (!takes || !heap->base)
+		return takes;
 	mmap_read_lock(mm);
 	vma = find_vma(mm, address);
-	takes = !vma || vma->vm_start > address || privheap_vma_takes_huge(vma);
+	if (vma && vma->vm_start <= address)
+		takes = privheap_vma_takes_huge(vma);
 	mmap_read_unlock(mm);
 	return takes;
 }

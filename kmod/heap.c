@@ -2,7 +2,7 @@
 /*
  * The life of a heap.
  *
- *	CREATE:  count -> file -> number -> commit -> map -> populate -> ready
+ *	CREATE:  count -> file -> number -> commit -> populate -> map -> ready
  *	                                                                  |
  *	DESTROY: unmap what is left --+                                   |
  *	munmap of the last piece -----+--> end: size 0, pages freed, charge given back, once
@@ -248,16 +248,14 @@ int privheap_heap_create(struct privheap_context *context, struct privheap_creat
 	heap = heap_new(context, arg);
 	if (IS_ERR(heap))
 		return PTR_ERR(heap);
-	err = privheap_commit_add(heap, heap->initial, false, &initial);
+	/* Mapped last: unmapping may fail where memory is short. */
+	err = privheap_commit_add(heap, heap->initial, true, &initial);
 	if (err)
 		goto end;
 	privheap_dump_install();
 	err = heap_map(heap);
 	if (err)
 		goto end;
-	err = privheap_commit_fill(heap, &initial);
-	if (err)
-		goto kill;
 	privheap_commit_map(heap, &initial);
 	arg->heap = heap->id;
 	arg->base = heap->base;
@@ -267,8 +265,6 @@ int privheap_heap_create(struct privheap_context *context, struct privheap_creat
 	privheap_heap_put(heap);
 	return 0;
 
-kill:
-	heap_kill(heap);
 end:
 	privheap_heap_end(heap);
 	privheap_heap_put(heap);
