@@ -9,7 +9,8 @@
  * tmpfs hands out a file that anyone who reaches it could map, punch and truncate. Three things
  * are taken away: its file operations (remap_file_pages(2) and MADV_REMOVE reach them through
  * the VMA), the inode's (opening /proc/PID/map_files/... would get fresh ones), and the right to
- * change its attributes (S_IMMUTABLE refuses truncate(2) through the same path).
+ * change its attributes (S_IMMUTABLE refuses truncate(2) through the same path). S_PRIVATE makes it
+ * anonymous memory to security modules: SELinux asks for execmem where a heap is executable.
  *
  * The inode may outlive the file, and this module (an O_PATH descriptor of map_files/...), so its
  * operations are the kernel's own: those of a bad inode, which refuse to be opened.
@@ -85,7 +86,7 @@ struct file *privheap_file_new(struct privheap_heap *heap, const char *name)
 	if (IS_ERR(file))
 		return ERR_PTR(-ENOMEM);	/* tmpfs says -ENOSPC where it means an inode */
 	file_inode(file)->i_fop = closed_ops;
-	file_inode(file)->i_flags |= S_IMMUTABLE;
+	file_inode(file)->i_flags |= S_IMMUTABLE | S_PRIVATE;
 	mapping_set_gfp_mask(file->f_mapping, PRIVHEAP_GFP);
 	file->private_data = heap;
 	__module_get(THIS_MODULE);	/* put with the operations, when the file is closed */
