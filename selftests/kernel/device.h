@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,6 +33,16 @@
 #define MIB	(1024 * KIB)
 #define GIB	(1024 * MIB)
 #define NOBODY	65534
+
+static inline bool kernel_is_older_than(int major, int minor)
+{
+	struct utsname uts;
+	int is_major = 0, is_minor = 0;
+
+	uname(&uts);
+	sscanf(uts.release, "%d.%d", &is_major, &is_minor);
+	return is_major < major || (is_major == major && is_minor < minor);
+}
 
 static inline int device_open(void)
 {

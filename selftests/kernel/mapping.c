@@ -2,6 +2,7 @@
 /* HOSTILE.md B: what a process may do to the mapping of its own heap. Each case by its number. */
 #include <pthread.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -227,6 +228,22 @@ TEST_F(heap, B9_executable_by_flag)
 	code = at(heap.base);
 	memcpy(code, "\xb8\x2a\x00\x00\x00\xc3", 6);	/* mov eax, 42; ret */
 	EXPECT_EQ(42, ((int (*)(void))code)());
+}
+
+/* The process has asked for no memory that is both writable and executable (since 6.3). */
+TEST_F(heap, F11_no_executable_heap_under_mdwe)
+{
+	struct privheap_quota before = quota(self->dev, PRIVHEAP_QUOTA_PROCESS), after;
+	struct privheap_create heap;
+
+	if (kernel_is_older_than(6, 3))
+		return;
+	ASSERT_EQ(0, prctl(65 /* PR_SET_MDWE */, 1UL, 0UL, 0UL, 0UL));
+	EXPECT_EQ(EACCES, heap_create(self->dev, MIB, 4 * MIB, PRIVHEAP_CREATE_EXEC, &heap));
+	after = quota(self->dev, PRIVHEAP_QUOTA_PROCESS);
+	EXPECT_EQ(before.used, after.used);
+	EXPECT_EQ(before.heaps, after.heaps);
+	EXPECT_EQ(0, heap_create(self->dev, MIB, 4 * MIB, 0, &heap));
 }
 
 static void advise_everything(uint64_t base, uint64_t offset, size_t length)

@@ -8,7 +8,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/utsname.h>
 
 #include "memory.h"
 #include "race.h"
@@ -74,16 +73,6 @@ static int ring_with_buffer(uint64_t address, size_t n)
 	err = errno;
 	close(ring);
 	return -err;
-}
-
-static bool kernel_is_older_than(int major, int minor)
-{
-	struct utsname uts;
-	int is_major = 0, is_minor = 0;
-
-	uname(&uts);
-	sscanf(uts.release, "%d.%d", &is_major, &is_minor);
-	return is_major < major || (is_major == major && is_minor < minor);
 }
 
 /* Before 6.5 io_uring takes no file's pages but those whose VMA is tmpfs's own. */
