@@ -12,6 +12,13 @@
 
 #include "file.h"
 
+/* Folio batches: seen here in 6.12, there in 7.3. */
+#if __has_include(<linux/pagevec.h>)
+#include <linux/pagevec.h>
+#else
+#include <linux/folio_batch.h>
+#endif
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
 {

@@ -16,10 +16,10 @@
 #include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
-#include <linux/pagevec.h>
 #include <linux/sched/signal.h>
 #include <linux/swap.h>
 
+#include "compat.h"
 #include "heap.h"
 #include "locked.h"
 
