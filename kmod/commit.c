@@ -120,9 +120,12 @@ int privheap_commit_fill(struct privheap_heap *heap, const struct privheap_span 
 			huge = takes_huge(heap, from);
 			look = round_up(from + 1, PMD_SIZE >> PAGE_SHIFT);
 		}
+		if (down_read_killable(&heap->mask))
+			return -EINTR;
 		next = privheap_page_fill(heap, from, huge);
 		if (next == from)
 			next = privheap_page_fill(heap, from, false);
+		up_read(&heap->mask);
 		if (next == from)
 			return READ_ONCE(heap->ended) ? -ENOENT : -ENOMEM;
 		if (fatal_signal_pending(current))

@@ -167,6 +167,7 @@ static struct privheap_heap *heap_new(struct privheap_context *context,
 		return ERR_PTR(-ENOMEM);
 	refcount_set(&heap->refs, 1);
 	mutex_init(&heap->lock);
+	init_rwsem(&heap->mask);
 	heap->flags = arg->flags;
 	heap->maximum = privheap_validate_pages(arg->maximum, TASK_SIZE);
 	heap->initial = privheap_validate_pages(arg->initial, TASK_SIZE);

@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/rwsem.h>
 #include <linux/workqueue.h>
 
 #include "context.h"
@@ -28,10 +29,11 @@ enum privheap_heap_state {
  * @initial: bytes committed at creation
  * @flags: PRIVHEAP_CREATE_*
  * @promised: commit that a call was told is there although another one had moved it there
- * @lock: every change of the commit, @promised, @locked, @needed and @ended; taken under
- *	mmap_lock and under nothing of ours
+ * @lock: every change of the commit, @promised, @locked and @ended; taken under mmap_lock and
+ *	under nothing of ours
  * @locked: its pages stay in memory, and its commit counts against RLIMIT_MEMLOCK
- * @needed: faults at work that must have their page, a count
+ * @mask: how memory is asked for, PRIVHEAP_GFP_NEEDED while it is held for writing; taken under
+ *	mmap_lock, and under @lock or a page's lock never
  * @huge_misfits: tmpfs was seen to make a huge page that did not fit into the commit
  * @pinned: bytes of huge pages that are still pinned after the end, and charged
  * @pinned_work: looks at these
@@ -52,7 +54,7 @@ struct privheap_heap {
 	unsigned long promised;
 	struct mutex lock;	/* see above */
 	bool locked;
-	unsigned int needed;
+	struct rw_semaphore mask;	/* see above */
 	bool huge_misfits;
 	unsigned long pinned;
 	struct delayed_work pinned_work;

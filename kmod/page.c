@@ -137,6 +137,8 @@ static pgoff_t fill_small(struct privheap_heap *heap, pgoff_t index)
  * @index: page number
  * @huge: may it be a huge page, where that fits
  *
+ * Where nothing at all may be killed for it the caller holds the heap's mask for reading.
+ *
  * Context: process, may sleep; also under an mmap_lock; not under a page's lock or the heap's.
  * Return: the index after the folio that holds the page now, or @index if there is none.
  */
@@ -148,34 +150,28 @@ pgoff_t privheap_page_fill(struct privheap_heap *heap, pgoff_t index, bool huge)
 	return fill_any(heap, index);
 }
 
-/* How many faults are at work that cannot do without their page: their mask holds for all. */
-static void need(struct privheap_heap *heap, int faults)
-{
-	mutex_lock(&heap->lock);
-	heap->needed += faults;
-	mapping_set_gfp_mask(heap->file->f_mapping,
-			     heap->needed ? PRIVHEAP_GFP_NEEDED : PRIVHEAP_GFP);
-	mutex_unlock(&heap->lock);
-}
-
 /**
  * privheap_page_lock() - bring in the page that a fault needs
  * @heap: which
  * @index: page number
  * @page: out: the page, locked and referenced, if VM_FAULT_LOCKED is returned
  *
- * While it is at work other allocations for the heap may kill for memory, too.
+ * While it is at work other faults in the heap may kill for memory, too; no call may.
  *
  * Context: process, may sleep; also under an mmap_lock; not under a page's lock or the heap's.
- * Return: VM_FAULT_LOCKED, or VM_FAULT_OOM, or VM_FAULT_SIGBUS where the commit has moved back
- * or swap could not be read; with VM_FAULT_MAJOR or not.
+ * Return: VM_FAULT_LOCKED, or VM_FAULT_OOM, or VM_FAULT_SIGBUS where the commit has moved back,
+ * swap could not be read or the caller is being killed; with VM_FAULT_MAJOR or not.
  */
 vm_fault_t privheap_page_lock(struct privheap_heap *heap, pgoff_t index, struct page **page)
 {
+	struct address_space *mapping = heap->file->f_mapping;
 	vm_fault_t ret;
 
-	need(heap, 1);
+	if (down_write_killable(&heap->mask))
+		return VM_FAULT_SIGBUS;
+	mapping_set_gfp_mask(mapping, PRIVHEAP_GFP_NEEDED);
 	ret = lock_small(heap, index, page);
-	need(heap, -1);
+	mapping_set_gfp_mask(mapping, PRIVHEAP_GFP);
+	up_write(&heap->mask);
 	return ret;
 }

@@ -4,6 +4,7 @@
  * F8), swapoff(2), khugepaged, huge pages by force, NUMA policies (F7), and no huge pages (F9).
  */
 #include <linux/mempolicy.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -44,6 +45,112 @@ TEST(K11_memory_max_inside_a_call)
 	EXPECT_EQ(0, number_in(GROUP "/memory.events", "oom_kill "));
 	for (int i = 0; i < 500 && rmdir(GROUP); i++)
 		usleep(10000);
+}
+
+/* A COMMIT that has no memory, beside faults that have: it kills nobody for want of its own */
+
+#define LACKING		(160 * MIB)
+#define TOUCHED		(60 * MIB)
+
+struct beside {
+	int dev;
+	struct privheap_create heap;
+	volatile bool commits, done;
+};
+
+/* -1: anywhere */
+static bool allocate_on(int node)
+{
+	unsigned long nodes = node < 0 ? 0 : 1UL << node;
+
+	return !syscall(SYS_set_mempolicy, node < 0 ? MPOL_DEFAULT : MPOL_BIND, &nodes,
+			8 * sizeof(nodes));
+}
+
+/* Has the second node but 48 MiB, is the first to be killed for it, and sleeps. */
+static pid_t take_second_node(void)
+{
+	char byte;
+	int ends[2];
+	pid_t pid = pipe(ends) ? -1 : fork();
+
+	if (!pid) {
+		write_file("/proc/self/oom_score_adj", "1000");
+		if (!allocate_on(1))
+			_exit(1);
+		while (number_in("/sys/devices/system/node/node1/meminfo", "Node 1 MemFree: ") >
+		       48 * 1024)
+			mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		(void)!write(ends[1], "", 1);
+		while (true)
+			pause();
+	}
+	close(ends[1]);
+	if (pid > 0 && read(ends[0], &byte, 1) != 1)
+		pid = -1;
+	close(ends[0]);
+	return pid;
+}
+
+/* Has bytes written here and there, and pins some, as far as the commit has come. */
+static void *use_committed(void *data)
+{
+	struct beside *beside = data;
+	unsigned int seed = gettid();
+	int ends[2], zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+
+	if (!allocate_on(0) || pipe2(ends, O_NONBLOCK))
+		return NULL;
+	while (!beside->done) {
+		uint64_t offset = rand_r(&seed) % (TOUCHED / PAGE) * PAGE;
+		char *p = at(beside->heap.base + offset), byte;
+		struct iovec pinned = { p, 1 };
+
+		if (!beside->commits ||
+		    offset >= heap_stat(beside->dev, beside->heap.heap).committed) {
+			sched_yield();
+			continue;
+		}
+		if (offset / PAGE % 2)
+			(void)!read(zero, p, 1);
+		else if (vmsplice(ends[1], &pinned, 1, SPLICE_F_NONBLOCK) == 1)
+			(void)!read(ends[0], &byte, 1);
+	}
+	close(zero);
+	close(ends[0]);
+	close(ends[1]);
+	return NULL;
+}
+
+TEST(K11_commit_beside_faults_kills_nobody)
+{
+	struct beside beside = { .dev = device_open() };
+	pthread_t threads[2];
+	pid_t other = take_second_node();
+	int refused = 0;
+
+	ASSERT_LT(0, other);
+	ASSERT_EQ(0, heap_create(beside.dev, 0, LACKING, 0, &beside.heap));
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, use_committed, &beside));
+	for (int i = 0; i < 40; i++) {
+		ASSERT_TRUE(allocate_on(1));
+		beside.commits = true;
+		refused += heap_commit(beside.dev, beside.heap.heap, LACKING,
+				       PRIVHEAP_COMMIT_POPULATE) == ENOMEM;
+		beside.commits = false;
+		ASSERT_TRUE(allocate_on(-1));
+		ASSERT_EQ(0, heap_destroy(beside.dev, beside.heap.heap));
+		ASSERT_EQ(0, heap_create(beside.dev, 0, LACKING, 0, &beside.heap));
+	}
+	beside.done = true;
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	EXPECT_LT(0, refused);
+	EXPECT_EQ(0, waitpid(other, NULL, WNOHANG));
+	kill(other, SIGKILL);
+	EXPECT_EQ(other, waitpid(other, NULL, 0));
 }
 
 /* Swap of a second disk, for what is in the way when the first one is switched off. */
