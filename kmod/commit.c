@@ -48,6 +48,8 @@ static int settle(struct privheap_heap *heap, unsigned long committed, unsigned 
 			return -ENOMEM;
 		}
 	}
+	WRITE_ONCE(heap->committed, charged);
+	smp_wmb();	/* pairs with tell() in heap.c: resident never exceeds it */
 	i_size_write(file_inode(heap->file), charged);
 	trace_commit(heap, committed, charged);
 	return 0;
@@ -79,6 +81,27 @@ int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed)
 			     privheap_watermark_touch(ledgers, committed, needed, heap->maximum));
 	mutex_unlock(&heap->lock);
 	return err;
+}
+
+/**
+ * privheap_commit_reaches() - is a byte committed
+ * @heap: which
+ * @needed: bytes from the base
+ *
+ * Waits for the end of a roll-back, during which the file's size is lower than the commit may
+ * be after it.
+ *
+ * Context: process, may sleep; also under an mmap_lock.
+ * Return: true if it is.
+ */
+bool privheap_commit_reaches(struct privheap_heap *heap, unsigned long needed)
+{
+	bool reaches;
+
+	mutex_lock(&heap->lock);
+	reaches = needed <= privheap_heap_committed(heap);
+	mutex_unlock(&heap->lock);
+	return reaches;
 }
 
 /* May huge pages be made for that page, as the process has asked? */
@@ -280,6 +303,7 @@ void privheap_commit_take_back(struct privheap_heap *heap, const struct privheap
 		goto unlock;
 	}
 	shmem_truncate_range(inode, to, (loff_t)-1);
+	WRITE_ONCE(heap->committed, to);
 	privheap_locked_uncharge(heap, from - to);
 	privheap_ledger_uncharge(&heap->context->ledgers, from - to);
 	trace_commit(heap, from, to);

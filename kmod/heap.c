@@ -119,8 +119,12 @@ static void tell(const struct privheap_heap *heap, struct privheap_stat *stat)
 	stat->base = heap->base;
 	stat->maximum = heap->maximum;
 	stat->initial = heap->initial;
-	stat->committed = privheap_heap_committed(heap);
-	stat->resident = (u64)heap->file->f_mapping->nrpages << PAGE_SHIFT;
+	do {	/* of one moment */
+		stat->committed = READ_ONCE(heap->committed);
+		smp_rmb();	/* pairs with settle() in commit.c */
+		stat->resident = (u64)READ_ONCE(heap->file->f_mapping->nrpages) << PAGE_SHIFT;
+		smp_rmb();
+	} while (stat->committed != READ_ONCE(heap->committed));
 	stat->flags = (heap->flags & ~PRIVHEAP_CREATE_LOCKED) |
 		      (READ_ONCE(heap->locked) ? PRIVHEAP_CREATE_LOCKED : 0);
 	memcpy(stat->name, heap->name, sizeof(stat->name));
@@ -260,7 +264,7 @@ int privheap_heap_create(struct privheap_context *context, struct privheap_creat
 	privheap_commit_map(heap, &initial);
 	arg->heap = heap->id;
 	arg->base = heap->base;
-	arg->committed = privheap_heap_committed(heap);	/* more if mlockall(2) asked for it */
+	arg->committed = READ_ONCE(heap->committed);	/* more if mlockall(2) asked for it */
 	set_bit(HEAP_READY, &heap->state);
 	trace_create(heap);
 	privheap_heap_put(heap);
@@ -296,7 +300,7 @@ int privheap_heap_commit(struct privheap_context *context, struct privheap_commi
 	if (arg->committed <= heap->maximum)
 		err = privheap_commit_add(heap, committed, arg->flags & PRIVHEAP_COMMIT_POPULATE,
 					  added);
-	arg->committed = privheap_heap_committed(heap);
+	arg->committed = READ_ONCE(heap->committed);
 	privheap_heap_put(heap);
 	return err;
 }

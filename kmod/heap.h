@@ -28,6 +28,7 @@ enum privheap_heap_state {
  * @maximum: bytes reserved
  * @initial: bytes committed at creation
  * @flags: PRIVHEAP_CREATE_*
+ * @committed: bytes, as others are told; the file's size, but while a failed call is taken back
  * @promised: commit that a call was told is there although another one had moved it there
  * @lock: every change of the commit, @promised, @locked and @ended; taken under mmap_lock and
  *	under nothing of ours
@@ -51,6 +52,7 @@ struct privheap_heap {
 	unsigned long maximum;
 	unsigned long initial;
 	u32 flags;
+	unsigned long committed;
 	unsigned long promised;
 	struct mutex lock;	/* see above */
 	bool locked;
@@ -68,6 +70,7 @@ struct privheap_span {
 	unsigned long to;
 };
 
+/* The file's size: no page comes to life past it. */
 static inline unsigned long privheap_heap_committed(const struct privheap_heap *heap)
 {
 	return i_size_read(file_inode(heap->file));

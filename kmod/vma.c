@@ -215,7 +215,8 @@ static vm_fault_t fault_checked(struct vm_fault *vmf)
 	if (!is_owner(vma) || needed > heap->maximum)
 		return VM_FAULT_SIGBUS;
 	fresh = needed > privheap_heap_committed(heap);
-	if (fresh && (is_look(vmf) || privheap_commit_touch(heap, needed)))
+	if (fresh && (is_look(vmf) ? !privheap_commit_reaches(heap, needed) :
+				     privheap_commit_touch(heap, needed)))
 		return VM_FAULT_SIGBUS;
 	if (likely(current->mm == vma->vm_mm))
 		return fault_page(vmf, fresh);

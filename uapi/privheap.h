@@ -95,18 +95,21 @@ struct privheap_create {
 /* Pages may be executed. Without it PROT_EXEC can never be had on the heap. */
 #define PRIVHEAP_CREATE_EXEC	0x1U
 /*
- * No ptrace, /proc/PID/mem, process_vm_readv, core dump or O_DIRECT on the heap's bytes. Implies
- * PRIVHEAP_CREATE_LOCKED as long as RLIMIT_MEMLOCK allows; a commit that it does not allow is
- * made and ends that, which PRIVHEAP_STAT tells. Who needs both asks for both. The image that
- * hibernation writes holds secret heaps like all memory: the module cannot prevent that.
+ * No ptrace, /proc/PID/mem, process_vm_readv or core dump of the heap's bytes. The process itself
+ * is not stopped: O_DIRECT, vmsplice(2) and io_uring buffers are refused where a page is not
+ * mapped yet, and let through where it is. Implies PRIVHEAP_CREATE_LOCKED as long as
+ * RLIMIT_MEMLOCK allows; a commit that it does not allow is made and ends that, which
+ * PRIVHEAP_STAT tells. Who needs both asks for both. The image that hibernation writes holds
+ * secret heaps like all memory: the module cannot prevent that.
  */
 #define PRIVHEAP_CREATE_SECRET	0x2U
 /*
  * Resident pages stay in memory: never swapped out. Initial bytes, and those that COMMIT
  * populates, are resident; others once they are touched. What is committed counts against
  * RLIMIT_MEMLOCK (CAP_IPC_LOCK lifts it) and is seen as VmPin in /proc/PID/status; beyond the
- * limit nothing is committed (ENOMEM, SIGBUS). Implied by mlockall(MCL_FUTURE) in force when the
- * heap is made. munlockall(2) does not end it.
+ * limit nothing is committed (ENOMEM, SIGBUS). mlock(2) later does not count it, as it does not
+ * count what io_uring has pinned. Implied by mlockall(MCL_FUTURE) in force when the heap is made.
+ * munlockall(2) does not end it.
  */
 #define PRIVHEAP_CREATE_LOCKED	0x4U
 
@@ -114,7 +117,9 @@ struct privheap_create {
  * struct privheap_commit - argument of PRIVHEAP_COMMIT
  * @heap: in: which heap
  * @committed: in: bytes that shall be committed, from the base, at least; out: bytes that are.
- *	Never falls; asking for what is there already is no error and changes nothing
+ *	Asking for what is there already is no error and changes nothing. Never falls but where
+ *	a call fails, by what that call had added, as far as no thread uses it and no other call
+ *	asked for it
  * @flags: in: PRIVHEAP_COMMIT_* or 0
  * @reserved: in: 0
  *
@@ -189,7 +194,8 @@ struct privheap_stat {
  * @limit: bytes that may be committed; 0 = no limit. GET: out: the lowest of those in force, for
  *	_PROCESS with RLIMIT_DATA. SET: in
  * @used: out of GET: bytes committed now; may exceed a limit that was lowered
- * @peak: out of GET: most bytes ever committed at once; never less than @used. Of _SYSTEM, @used
+ * @peak: out of GET: most bytes committed at once since the account is there (a user's goes with
+ *	the last descriptor and heap, unless a limit was set); never less than @used. Of _SYSTEM, @used
  *	and @peak are rounded up to 1 MiB for callers without CAP_SYS_RESOURCE
  * @denied: out of GET: how often a commit was refused by this limit
  * @heaps: out of GET: heaps alive

@@ -145,6 +145,47 @@ TEST(K8_a_failed_commit_loses_nothing)
 	printf("# %d failed\n", failed);
 }
 
+/* Is a byte there for who reads it from outside? */
+static bool is_there(const volatile char *byte)
+{
+	char copy;
+	struct iovec to = { &copy, 1 }, from = { (void *)byte, 1 };
+
+	return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == 1;
+}
+
+/* What was written is there, and said to be committed, while the call is taken back, too. */
+TEST(K8_a_failed_commit_hides_nothing)
+{
+	struct failing failing = { 0 };
+	int failed = 0, hidden = 0, untold = 0;
+
+	ASSERT_TRUE(make_failing(&failing, 32 * MIB));
+	for (int i = 0; i < 100 && failed < 20; i++) {
+		volatile char *byte;
+		pthread_t thread;
+
+		ASSERT_EQ(0, heap_create(failing.dev, PAGE, 32 * MIB, 0, &failing.heap));
+		madvise(at(failing.heap.base), 32 * MIB, MADV_NOHUGEPAGE);
+		byte = at(failing.heap.base + 31 * MIB);
+		thread = begin_to_fail(&failing);
+		ASSERT_NE(0, thread);
+		*byte = 42;
+		mprotect(failing.arg, PAGE, PROT_READ);
+		while (!failing.done) {
+			madvise(at(failing.heap.base + 31 * MIB), PAGE, MADV_DONTNEED);
+			hidden += !is_there(byte);
+			untold += heap_stat(failing.dev, failing.heap.heap).committed <= 31 * MIB;
+		}
+		let_it_fail(&failing, thread);
+		failed += failing.err == EFAULT;
+		ASSERT_EQ(0, heap_destroy(failing.dev, failing.heap.heap));
+	}
+	EXPECT_LT(0, failed);
+	EXPECT_EQ(0, hidden);
+	EXPECT_EQ(0, untold);
+}
+
 /* A huge page that a pipe holds cannot be split: the commit does not end within it. */
 TEST(K18_a_failed_commit_ends_at_no_huge_page)
 {
