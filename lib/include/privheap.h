@@ -77,7 +77,7 @@ enum privheap_backend {
  * @initial: bytes committed and made resident now; rounded up to pages; 0 = one page
  * @maximum: bytes reserved, what the heap can ever hold; rounded up to pages; 0 = growable
  * @executable: pages may be executed; without it they never can
- * @secret: hidden from ptrace, /proc/PID/mem, core dumps and O_DIRECT (device only; on
+ * @secret: hidden from ptrace, /proc/PID/mem and core dumps (device only; on
  *	anonymous memory from core dumps only)
  * @no_serialize: the program lets one thread in at a time
  * @on_corruption: what a bad pointer leads to
