@@ -13,7 +13,7 @@
 #include "file.h"
 
 /* Folio batches: seen here in 6.12, there in 7.3. */
-#if __has_include(<linux/pagevec.h>)
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
 #include <linux/pagevec.h>
 #else
 #include <linux/folio_batch.h>

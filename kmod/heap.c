@@ -123,7 +123,7 @@ static void tell(const struct privheap_heap *heap, struct privheap_stat *stat)
 		stat->committed = READ_ONCE(heap->committed);
 		smp_rmb();	/* pairs with settle() in commit.c */
 		stat->resident = (u64)READ_ONCE(heap->file->f_mapping->nrpages) << PAGE_SHIFT;
-		smp_rmb();
+		smp_rmb();	/* against a roll-back */
 	} while (stat->committed != READ_ONCE(heap->committed));
 	stat->flags = (heap->flags & ~PRIVHEAP_CREATE_LOCKED) |
 		      (READ_ONCE(heap->locked) ? PRIVHEAP_CREATE_LOCKED : 0);

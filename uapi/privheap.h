@@ -195,8 +195,8 @@ struct privheap_stat {
  *	_PROCESS with RLIMIT_DATA. SET: in
  * @used: out of GET: bytes committed now; may exceed a limit that was lowered
  * @peak: out of GET: most bytes committed at once since the account is there (a user's goes with
- *	the last descriptor and heap, unless a limit was set); never less than @used. Of _SYSTEM, @used
- *	and @peak are rounded up to 1 MiB for callers without CAP_SYS_RESOURCE
+ *	the last descriptor and heap, unless a limit was set); never less than @used. Of _SYSTEM,
+ *	@used and @peak are rounded up to 1 MiB for callers without CAP_SYS_RESOURCE
  * @denied: out of GET: how often a commit was refused by this limit
  * @heaps: out of GET: heaps alive
  * @heaps_limit: out of GET: heaps allowed; 0 = no limit; _PROCESS and _USER, else 0
