@@ -158,26 +158,14 @@ int privheap_commit_fill(struct privheap_heap *heap, const struct privheap_span 
 	return 0;
 }
 
-/* Bytes that one fault at this page maps: the huge page or the window it lies in. */
-static unsigned long span_of_fault(struct privheap_heap *heap, pgoff_t index)
-{
-	struct folio *folio = filemap_get_folio(heap->file->f_mapping, index);
-	unsigned long bytes = PRIVHEAP_WINDOW;
-
-	if (IS_ERR_OR_NULL(folio))
-		return bytes;
-	bytes = max_t(unsigned long, bytes, folio_size(folio));
-	folio_put(folio);
-	return bytes;
-}
-
 /**
  * privheap_commit_map() - map what privheap_commit_fill() brought in
  * @heap: of the calling process
  * @span: which
  *
- * So that the process does not fault for it. A convenience: where the process has unmapped or
- * protected a part, that part is passed over.
+ * So that the process does not fault for it. A convenience: what the process has unmapped or
+ * protected, and what reclaim has taken again, is passed over: bringing that in might kill for
+ * memory. A page that is held stays.
  *
  * Context: process, may sleep; no lock held.
  */
@@ -191,13 +179,20 @@ void privheap_commit_map(struct privheap_heap *heap, const struct privheap_span 
 	for (offset = span->from; offset < span->to; offset = (offset & -bytes) + bytes) {
 		unsigned long address = heap->base + offset;
 		struct vm_area_struct *vma = find_vma(mm, address);
+		struct folio *folio;
 		bool unlocked = false;
+		int err;
 
 		bytes = PRIVHEAP_WINDOW;
 		if (!vma || vma->vm_start > address || vma->vm_file != heap->file)
 			continue;
-		bytes = span_of_fault(heap, offset >> PAGE_SHIFT);
-		if (fixup_user_fault(mm, address, FAULT_FLAG_WRITE, &unlocked) == -EINTR)
+		folio = filemap_get_folio(heap->file->f_mapping, offset >> PAGE_SHIFT);
+		if (IS_ERR_OR_NULL(folio))
+			continue;
+		bytes = max_t(unsigned long, bytes, folio_size(folio));
+		err = fixup_user_fault(mm, address, FAULT_FLAG_WRITE, &unlocked);
+		folio_put(folio);
+		if (err == -EINTR)
 			break;
 		cond_resched();
 	}

@@ -47,6 +47,37 @@ TEST(K11_memory_max_inside_a_call)
 		usleep(10000);
 }
 
+/* What was brought in first is in swap again, and that full, when the rest has come. */
+static int commit_what_swap_takes(void *unused)
+{
+	int dev = device_open();
+
+	if (write_file(GROUP "/cgroup.procs", "0"))
+		return 1;
+	for (uint64_t n = 36 * MIB; n <= 60 * MIB; n += MIB / 2) {
+		struct privheap_create heap;
+		int err = heap_create(dev, 0, n, 0, &heap);
+
+		err = err ?: heap_commit(dev, heap.heap, n, PRIVHEAP_COMMIT_POPULATE);
+		if ((err && err != ENOMEM) || heap_destroy(dev, heap.heap))
+			return 2;
+	}
+	return 0;
+}
+
+TEST(K11_memory_max_and_a_full_swap)
+{
+	ASSERT_TRUE(group_on(GROUP));
+	ASSERT_EQ(0, write_file(GROUP "/memory.max", "32M"));
+	ASSERT_EQ(0, write_file(GROUP "/memory.swap.max", "20M"));
+	ASSERT_TRUE(swap_on());
+	EXPECT_EQ(0, in_child(commit_what_swap_takes, NULL));
+	EXPECT_EQ(0, number_in(GROUP "/memory.events", "oom_kill "));
+	EXPECT_TRUE(swap_off());
+	for (int i = 0; i < 500 && rmdir(GROUP); i++)
+		usleep(10000);
+}
+
 /* A COMMIT that has no memory, beside faults that have: it kills nobody for want of its own */
 
 #define LACKING		(160 * MIB)
