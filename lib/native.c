@@ -16,6 +16,7 @@
 #include "fast.h"
 #include "lifetime.h"
 #include "oom.h"
+#include "../uapi/privheap.h"
 
 #define LEAST_ALIGN	16
 /* The structure as first released: the least that a program can pass. */
@@ -75,6 +76,17 @@ static bool tail_is_zero(const struct privheap_attr *attr)
 	return true;
 }
 
+/* What the device takes, on every backend. */
+static bool name_is_good(const char *name)
+{
+	size_t i;
+
+	for (i = 0; name && name[i]; i++)
+		if (i + 1 == PRIVHEAP_NAME_LEN || name[i] < ' ' || name[i] > '~' || name[i] == '/')
+			return false;
+	return true;
+}
+
 privheap_t *privheap_create(const struct privheap_attr *attr)
 {
 	static const struct privheap_attr defaults = PRIVHEAP_ATTR_INIT;
@@ -86,7 +98,8 @@ privheap_t *privheap_create(const struct privheap_attr *attr)
 	if (!attr)
 		attr = &defaults;
 	if (attr->size < ATTR_SIZE_0 || !tail_is_zero(attr) ||
-	    !attr_flags(attr, &internal.flags) || !attr_backend(attr, &internal.backend))
+	    !attr_flags(attr, &internal.flags) || !attr_backend(attr, &internal.backend) ||
+	    !name_is_good(attr->name))
 		return null(EINVAL);
 	internal.initial = attr->initial;
 	internal.maximum = attr->maximum;

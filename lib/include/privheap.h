@@ -73,7 +73,7 @@ enum privheap_backend {
  * struct privheap_attr - what a heap shall be; begin with PRIVHEAP_ATTR_INIT
  * @size: of this structure; set by PRIVHEAP_ATTR_INIT
  * @name: shown in /proc/PID/maps and fdinfo; printable ASCII without '/', up to 31 bytes, need
- *	not outlive the call; NULL = "heap"
+ *	not outlive the call; NULL = "heap"; on anonymous memory nobody sees it
  * @initial: bytes committed and made resident now; rounded up to pages; 0 = one page
  * @maximum: bytes reserved, what the heap can ever hold; rounded up to pages; 0 = growable
  * @executable: pages may be executed; without it they never can

@@ -39,6 +39,26 @@ TEST(default_attributes)
 	EXPECT_EQ(0, privheap_destroy(heap));
 }
 
+/* On either backend: what is developed on one shall run on the other. */
+TEST(names)
+{
+	static const char *const bad[] = { "a/b", "a\nb", "\303\244", "12345678901234567890123456789012" };
+	static const char *const good[] = { "", " ", "1234567890123456789012345678901" };
+	struct privheap_attr attr = PRIVHEAP_ATTR_INIT;
+	size_t i;
+
+	for (i = 0; i < COUNT(bad); i++) {
+		attr.name = bad[i];
+		errno = 0;
+		EXPECT_EQ(NULL, privheap_create(&attr)) TH_LOG("%s", bad[i]);
+		EXPECT_EQ(EINVAL, errno);
+	}
+	for (i = 0; i < COUNT(good); i++) {
+		attr.name = good[i];
+		EXPECT_EQ(0, privheap_destroy(privheap_create(&attr))) TH_LOG("%s", good[i]);
+	}
+}
+
 TEST(every_attribute_that_is_a_flag)
 {
 	struct privheap_attr attr = PRIVHEAP_ATTR_INIT;
