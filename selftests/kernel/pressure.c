@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "memory.h"
 
@@ -98,7 +99,7 @@ static bool allocate_on(int node)
 			8 * sizeof(nodes));
 }
 
-/* Has the second node but 48 MiB, is the first to be killed for it, and sleeps. */
+/* Has the second node but 96 MiB, is the first to be killed for it, and sleeps. */
 static pid_t take_second_node(void)
 {
 	char byte;
@@ -110,7 +111,7 @@ static pid_t take_second_node(void)
 		if (!allocate_on(1))
 			_exit(1);
 		while (number_in("/sys/devices/system/node/node1/meminfo", "Node 1 MemFree: ") >
-		       48 * 1024)
+		       96 * 1024)
 			mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 		(void)!write(ends[1], "", 1);
@@ -159,13 +160,14 @@ TEST(K11_commit_beside_faults_kills_nobody)
 	struct beside beside = { .dev = device_open() };
 	pthread_t threads[2];
 	pid_t other = take_second_node();
+	time_t end = time(NULL) + 20;
 	int refused = 0;
 
 	ASSERT_LT(0, other);
 	ASSERT_EQ(0, heap_create(beside.dev, 0, LACKING, 0, &beside.heap));
 	for (int i = 0; i < 2; i++)
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, use_committed, &beside));
-	for (int i = 0; i < 40; i++) {
+	for (int i = 0; i < 40 && (!i || time(NULL) < end); i++) {
 		ASSERT_TRUE(allocate_on(1));
 		beside.commits = true;
 		refused += heap_commit(beside.dev, beside.heap.heap, LACKING,
