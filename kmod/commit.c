@@ -122,17 +122,11 @@ static bool takes_huge(struct privheap_heap *heap, pgoff_t index)
 	return takes;
 }
 
-/**
- * privheap_commit_fill() - make committed bytes resident
- * @heap: of the calling process
- * @span: which, at most the commit
- *
- * Where memory is short the call fails, and nothing is killed for it.
- *
- * Context: process, may sleep; no lock held.
- * Return: 0, -ENOMEM, -ENOENT if the heap has ended, -EINTR if the caller is being killed.
+/*
+ * Makes committed bytes resident. Where memory is short it fails, and nothing is killed for it:
+ * 0, -ENOMEM, -ENOENT if the heap has ended, -EINTR if the caller is being killed. No lock held.
  */
-int privheap_commit_fill(struct privheap_heap *heap, const struct privheap_span *span)
+static int fill(struct privheap_heap *heap, const struct privheap_span *span)
 {
 	pgoff_t from = span->from >> PAGE_SHIFT, to = span->to >> PAGE_SHIFT;
 	pgoff_t next, look = from;
@@ -159,7 +153,7 @@ int privheap_commit_fill(struct privheap_heap *heap, const struct privheap_span 
 }
 
 /**
- * privheap_commit_map() - map what privheap_commit_fill() brought in
+ * privheap_commit_map() - map what was made resident
  * @heap: of the calling process
  * @span: which
  *
@@ -314,7 +308,8 @@ unlock:
  * @added: out: what this call has added, empty if that was there already
  *
  * Context: process, may sleep; no lock held.
- * Return: 0, -EDQUOT, -ENOMEM beyond RLIMIT_MEMLOCK, or what privheap_commit_fill() returns.
+ * Return: 0, -EDQUOT, -ENOMEM (memory, or RLIMIT_MEMLOCK), -ENOENT if the heap has ended, or -EINTR
+ * if the caller is being killed.
  */
 int privheap_commit_add(struct privheap_heap *heap, unsigned long committed, bool resident,
 			struct privheap_span *added)
@@ -338,7 +333,7 @@ int privheap_commit_add(struct privheap_heap *heap, unsigned long committed, boo
 
 	*added = (struct privheap_span) { before, max(before, committed) };
 	if (resident)
-		err = privheap_commit_fill(heap, added);
+		err = fill(heap, added);
 	if (err)
 		privheap_commit_take_back(heap, added);
 	return err;

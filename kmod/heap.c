@@ -93,10 +93,12 @@ void privheap_heap_end(struct privheap_heap *heap)
 	trace_destroy(heap, committed);
 }
 
-/* Takes a reference if the heap is ready. Under the lock of its number. */
-static bool get_ready(struct privheap_heap *heap)
+/* The heap of that number if it is ready, else NULL. Under the lock of the numbers. */
+static struct privheap_heap *find_ready(struct privheap_context *context, unsigned long id)
 {
-	return test_bit(HEAP_READY, &heap->state) && refcount_inc_not_zero(&heap->refs);
+	struct privheap_heap *heap = xa_load(&context->heaps, id);
+
+	return heap && test_bit(HEAP_READY, &heap->state) ? heap : NULL;
 }
 
 /* The heap of that number, with a reference, if it is ready; else NULL. */
@@ -105,8 +107,8 @@ static struct privheap_heap *heap_by_id(struct privheap_context *context, unsign
 	struct privheap_heap *heap;
 
 	xa_lock(&context->heaps);
-	heap = xa_load(&context->heaps, id);
-	if (heap && !get_ready(heap))
+	heap = find_ready(context, id);
+	if (heap && !refcount_inc_not_zero(&heap->refs))
 		heap = NULL;
 	xa_unlock(&context->heaps);
 	return heap;
@@ -379,9 +381,7 @@ int privheap_heap_stat(struct privheap_context *context, struct privheap_stat *a
 	if (arg->flags || arg->reserved)
 		return -EINVAL;
 	xa_lock(&context->heaps);
-	heap = xa_load(&context->heaps, arg->heap);
-	if (heap && !test_bit(HEAP_READY, &heap->state))
-		heap = NULL;
+	heap = find_ready(context, arg->heap);
 	if (heap)
 		tell(heap, arg);
 	xa_unlock(&context->heaps);
