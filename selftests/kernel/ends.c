@@ -51,14 +51,16 @@ TEST_F(heap, K20_not_counted_any_more_when_destroyed)
 	EXPECT_EQ(pid, waitpid(pid, NULL, 0));
 }
 
-static void read_whole(const char *path)
+static bool read_whole(const char *path)
 {
 	char text[4096];
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
 
-	while (read(fd, text, sizeof(text)) > 0)
+	while ((n = read(fd, text, sizeof(text))) > 0)
 		;
 	close(fd);
+	return !n;
 }
 
 /* Reads the parent's list of heaps until it is killed. */
@@ -69,7 +71,8 @@ static pid_t looking_child(int dev)
 
 	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", parent, dev);
 	while (!pid)
-		read_whole(path);
+		if (!read_whole(path))
+			_exit(1);
 	return pid;
 }
 
@@ -77,7 +80,7 @@ static pid_t looking_child(int dev)
 TEST_F_TIMEOUT(heap, K20_who_looks_does_not_make_heaps_stay, 600)
 {
 	pid_t pid = looking_child(self->dev);
-	int stayed = 0;
+	int stayed = 0, status;
 
 	for (int i = 0; i < 5000; i++) {
 		struct privheap_create heap;
@@ -88,7 +91,8 @@ TEST_F_TIMEOUT(heap, K20_who_looks_does_not_make_heaps_stay, 600)
 	}
 	EXPECT_EQ(0, stayed);
 	EXPECT_EQ(0, kill(pid, SIGKILL));
-	EXPECT_EQ(pid, waitpid(pid, NULL, 0));
+	EXPECT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(SIGKILL, status);	/* it could read all the time */
 }
 
 /* A heap in as many pieces as the process may have mappings, more or less. */

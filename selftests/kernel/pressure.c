@@ -5,6 +5,7 @@
  */
 #include <linux/mempolicy.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -81,13 +82,15 @@ TEST(K11_memory_max_and_a_full_swap)
 
 /* A COMMIT that has no memory, beside faults that have: it kills nobody for want of its own */
 
-#define LACKING		(160 * MIB)
-#define TOUCHED		(60 * MIB)
+/* More is touched than the second node has, so that some of it is lacking when that is full. */
+#define LACKING		(320 * MIB)
+#define TOUCHED		(120 * MIB)
 
 struct beside {
 	int dev;
 	struct privheap_create heap;
 	volatile bool commits, done;
+	atomic_ulong written, pinned;
 };
 
 /* -1: anywhere */
@@ -112,8 +115,9 @@ static pid_t take_second_node(void)
 			_exit(1);
 		while (number_in("/sys/devices/system/node/node1/meminfo", "Node 1 MemFree: ") >
 		       96 * 1024)
-			mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+			if (mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+				_exit(1);
 		(void)!write(ends[1], "", 1);
 		while (true)
 			pause();
@@ -145,9 +149,9 @@ static void *use_committed(void *data)
 			continue;
 		}
 		if (offset / PAGE % 2)
-			(void)!read(zero, p, 1);
+			beside->written += read(zero, p, 1) == 1;
 		else if (vmsplice(ends[1], &pinned, 1, SPLICE_F_NONBLOCK) == 1)
-			(void)!read(ends[0], &byte, 1);
+			beside->pinned += read(ends[0], &byte, 1) == 1;
 	}
 	close(zero);
 	close(ends[0]);
@@ -181,6 +185,8 @@ TEST(K11_commit_beside_faults_kills_nobody)
 	for (int i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
 	EXPECT_LT(0, refused);
+	EXPECT_LT(0, beside.written);
+	EXPECT_LT(0, beside.pinned);
 	EXPECT_EQ(0, waitpid(other, NULL, WNOHANG));
 	kill(other, SIGKILL);
 	EXPECT_EQ(other, waitpid(other, NULL, 0));
