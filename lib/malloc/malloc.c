@@ -129,17 +129,17 @@ void *realloc(void *p, size_t n)
 		return NULL;
 	}
 	if (unlikely(reserve_owns(p)))
-		return move(p, reserve_size(p), n);
+		return n <= reserve_size(p) ? p : move(p, reserve_size(p), n);
 	if (unlikely(!heap)) {
 		nobodys("realloc", p);
 		return no_memory();
 	}
-	/* Inside the library, in a signal handler: nothing that would want its locks. */
-	if (unlikely(heap_thread_holds_lock()))
-		return heap_size(heap, p, &old) == HEAP_OK ? move(p, old, n) : no_memory();
 	fault = heap_realloc(heap, p, n, 0, &new, &error);
 	if (unlikely(fault != HEAP_OK))
 		corruption_found("realloc", heap, p, fault);
+	/* In a signal handler that interrupted the library: what need not grow can stay. */
+	if (unlikely(!new) && heap_thread_holds_lock() && heap_size(heap, p, &old) == HEAP_OK)
+		new = n <= old ? p : move(p, old, n);
 	return likely(new) ? new : no_memory();
 }
 
