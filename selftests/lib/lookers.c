@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <time.h>
 
 #include "heapapi.h"
 #include "privheap.h"
@@ -17,6 +18,8 @@
 #define MAKERS	2
 #define LOOKERS	2
 #define ROUNDS	600
+#define LEAST	100	/* once the time is over */
+#define SECONDS	5
 #define LISTED	64
 
 static atomic_int making, wrong;
@@ -116,8 +119,9 @@ static bool look_native(HANDLE heap)
 static void *make_and_end(void *unused)
 {
 	static const SIZE_T maximum[] = { 64 * KIB, 8 * MIB, 0 };
+	time_t end = time(NULL) + SECONDS;
 
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < ROUNDS && (i < LEAST || time(NULL) < end); i++) {
 		/* Those that the program serialises are not used while others may look. */
 		DWORD options = i % 4 == 3 ? HEAP_NO_SERIALIZE : 0;
 		HANDLE heap = HeapCreate(options, 0, maximum[i % COUNT(maximum)]);
