@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * What a fork does to the heap (see malloc.h).
+ * What a fork does to the heap (see malloc.c).
  *
  *	prepare		heap lock taken, shards left by everybody, side lock taken: no other thread is
  *	fork		in the middle of anything
@@ -18,12 +18,13 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "heap_internal.h"
-#include "malloc/malloc.h"
-#include "process.h"
-#include "report.h"
-#include "shard.h"
-#include "stop.h"
+#include "alloc/enter.h"
+#include "alloc/freeze.h"
+#include "alloc/shard.h"
+#include "malloc/fork.h"
+#include "malloc/process.h"
+#include "os/process.h"
+#include "os/report.h"
 
 #ifdef __GLIBC__
 /* Its own, under the name that nobody replaces. */

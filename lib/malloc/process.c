@@ -3,10 +3,10 @@
  * The heap of a malloc, in place of the library's process.c: one heap, and process-wide state in
  * ordinary memory, which a fork copies with everything else.
  *
- *	begun, once:  environment ─▶ backend, maximum ─▶ heap_create ─▶ malloc_heap
+ *	once:  environment ─▶ backend, maximum ─▶ heap_create ─▶ malloc_heap
  */
 #define _GNU_SOURCE
-#include "process.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +19,12 @@
 #include <unistd.h>
 
 #include "../uapi/privheap.h"
-#include "heap.h"
-#include "malloc/malloc.h"
-#include "report.h"
-#include "syscalls.h"
+#include "heap/heap.h"
+#include "malloc/process.h"
+#include "os/backend_anon.h"
+#include "os/backend_device.h"
+#include "os/report.h"
+#include "os/syscalls.h"
 
 _Atomic(struct heap *) malloc_heap;
 
@@ -150,7 +152,7 @@ static const char *meaning(int error)
 #endif
 }
 
-static struct heap *make(void)
+struct heap *malloc_make(void)
 {
 	struct heap_attr attr = { .name = "malloc" };
 	struct heap *heap;
@@ -163,26 +165,6 @@ static struct heap *make(void)
 		refuse(backend == &backend_device ? "no heap on /dev/privheap: " : "no heap: ",
 		       meaning(-error));
 	return heap;
-}
-
-struct heap *malloc_begin(void)
-{
-	static _Atomic int state;	/* 0, 1 somebody is at it, 2 done */
-	static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
-	int fresh = 0;
-
-	/* The dynamic linker may allocate before libc has an environment. */
-	if (!environ || inside)
-		return NULL;
-	if (atomic_compare_exchange_strong(&state, &fresh, 1)) {
-		inside = true;
-		malloc_fork_init();
-		atomic_store(&malloc_heap, make());
-		inside = false;
-		atomic_store(&state, 2);
-	}
-	/* Another thread makes it, in microseconds; it may be asked to serve a few calls meanwhile. */
-	return atomic_load(&malloc_heap);
 }
 
 bool malloc_on_device(void)

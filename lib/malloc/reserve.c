@@ -9,8 +9,9 @@
  *
  * One atomic addition takes a piece. Nothing is given back: that would need a lock.
  */
-#include "malloc/malloc.h"
+#include "malloc/reserve.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #define RESERVE		((size_t)1 << 20)

@@ -12,9 +12,9 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
-#include "fast.h"
-#include "shard.h"
-#include "stop.h"
+#include "heap/fast.h"
+#include "alloc/shard.h"
+#include "alloc/freeze.h"
 
 #define THREADS		8
 #define SLOTS		512

@@ -3,7 +3,7 @@
  * What growable heaps and metadata reserve, for every size of RAM and every limit of addresses:
  * HOSTILE F12. The machine is simulated; what comes out is only arithmetic.
  */
-#include "room.h"
+#include "os/reservation.h"
 #include "unit.h"
 
 #define GIB(n)		((size_t)(n) << 30)

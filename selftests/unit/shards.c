@@ -13,9 +13,10 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
-#include "heap_internal.h"
-#include "owned.h"
-#include "shard.h"
+#include "alloc/enter.h"
+#include "alloc/meta.h"
+#include "alloc/percpu.h"
+#include "alloc/shard.h"
 
 static bool no_metadata;
 static const char *side_base;

@@ -4,7 +4,7 @@
  * would have to wait for it says so, leaving everything as it is.
  */
 #define _GNU_SOURCE
-#include "heap_internal.h"
+#include "alloc/enter.h"
 #include "include/heapapi.h"
 #include "include/privheap.h"
 #include "unit.h"

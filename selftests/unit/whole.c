@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* Looking at whole heaps: pieces, signal handlers that must not wait, and damaged records. */
 #include <pthread.h>
-#include "heap_internal.h"
-#include "run.h"
+#include "alloc/run_walk.h"
+#include "api/oom.h"
 #include "unit.h"
 
 static size_t blocks_met(struct heap *heap)

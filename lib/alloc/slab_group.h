@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * A slab: a run of pages cut into blocks of one class. Its record is in the side region:
+ *
+ *   | struct slab | group 0 | group 1 | … | slack of block 0, 1, 2 … |		a group: 64 blocks
+ *
+ *   group  avail  ▸ bits of free blocks, to be given out next     ─┐ a block is free if its bit is
+ *          freed  ▸ bits of free blocks, becomes avail when that   │ set in one of the three, and
+ *                   is empty                                       │ is being given back if it is
+ *          remote ▸ bits of blocks that others have freed         ─┘ set in two
+ *   slack  class size - requested, of live blocks
+ *
+ * Two words, avail and freed, because a program that frees a block and allocates the next one
+ * would else wait each time for its own store to the one word to come back.
+ *
+ * Bits beyond the last block are always set in remote, so that the end of a slab, too short for
+ * a block, cannot be freed; there is a slack for it that nobody uses. A slab belongs to a shard. avail and freed are written by one at a time who is inside the shard
+ * (shard.h says how one gets inside), remote by anyone by an atomic operation. The owner folds it:
+ * first the bits are set in avail, then cleared in remote, so a free block is told as free at any
+ * moment, and is given out only when it is in one place. Folding is done under the heap's lock.
+ *
+ * If two threads free one block at the same moment, one of them inside its shard and one outside,
+ * both may be told that all is well; still it is free once, because the two bits are merged.
+ *
+ * A record is type-stable: it describes slabs of one class and one length for as long as the
+ * heap lives, and while it has no pages all its bits are 0: nothing can be taken.
+ */
+#ifndef PRIVHEAP_SLAB_GROUP_H
+#define PRIVHEAP_SLAB_GROUP_H
+
+#include "alloc/canary.h"
+#include "alloc/types.h"
+
+#define SLAB_LEVEL_BYTES(level)	(PAGE_BYTES << 2 * (level))	/* 4, 16, 64 KiB */
+#define SLAB_LEVELS		3
+#define SLAB_NOBODY		UINT32_MAX	/* as owner */
+#define SLAB_HELD		UINT16_MAX	/* as slack: freed, and kept from reuse (debug/check.c) */
+
+static_assert(SLAB_LEVEL_BYTES(SLAB_LEVELS - 1) <= 1 << 16, "reciprocals are exact to 2^16");
+static_assert(SLAB_LEVEL_BYTES(SLAB_LEVELS - 1) / 2 == CLASS_MAX, "every class has a slab");
+
+static inline char *slab_base(const struct slab *slab)
+{
+	return atomic_load_explicit(&slab->base, memory_order_relaxed);
+}
+
+static inline size_t slab_pages(const struct slab *slab)
+{
+	return (size_t)1 << 2 * slab->level;
+}
+
+static inline uint32_t slab_blocks(const struct slab *slab)
+{
+	return slab->bytes / slab->size;
+}
+
+static inline struct group *slab_group(const struct slab *slab, uint32_t i)
+{
+	return (struct group *)slab->groups + i / 64;
+}
+
+static inline size_t slab_slack(const struct slab *slab, uint32_t i)
+{
+	return atomic_load_explicit(&slab->slack[i], memory_order_relaxed);
+}
+
+static inline void slab_set_slack(struct slab *slab, uint32_t i, size_t slack)
+{
+	atomic_store_explicit(&slab->slack[i], (uint16_t)slack,
+			      memory_order_relaxed);
+}
+
+/*
+ * What cannot be freed: free blocks, and bits beyond the last block. In this order, for those who
+ * look from outside the shard: a bit only moves from the first two to the last.
+ */
+static inline uint64_t group_unused(const struct group *group)
+{
+	uint64_t bits = atomic_load_explicit(&group->remote, memory_order_acquire);
+
+	bits |= atomic_load_explicit(&group->freed, memory_order_acquire);
+	return bits | atomic_load_explicit(&group->avail, memory_order_acquire);
+}
+
+static inline uint64_t group_free(const struct group *group)
+{
+	return group_unused(group) & group->mask;
+}
+
+static inline bool slab_has_free(const struct slab *slab, uint32_t i)
+{
+	return group_free(slab_group(slab, i)) >> i % 64 & 1;
+}
+
+/* To the program: the slab need not have it back yet. */
+static inline bool slab_is_free(const struct slab *slab, uint32_t i)
+{
+	return slab_has_free(slab, i) || slab_slack(slab, i) == SLAB_HELD;
+}
+
+/* A block of the group, sealed, in the way of who is inside its shard. NULL: none is free. */
+static inline void *group_take(struct group *group, unsigned int class, size_t n,
+			       const uint64_t canary[2])
+{
+	uint64_t seen = atomic_load_explicit(&group->avail, memory_order_relaxed), twice;
+	size_t size = class_sizes[class];
+	unsigned int i;
+	char *p;
+
+	if (unlikely(!seen)) {
+		seen = atomic_load_explicit(&group->freed, memory_order_relaxed);
+		twice = seen & atomic_load_explicit(&group->remote, memory_order_relaxed);
+		seen &= ~twice;
+		if (!seen)
+			return NULL;
+		atomic_store_explicit(&group->avail, seen, memory_order_release);
+		atomic_store_explicit(&group->freed, twice, memory_order_release);
+	}
+	i = (unsigned int)__builtin_ctzll(seen);
+	p = atomic_load_explicit(&group->base, memory_order_relaxed) + i * size;
+	atomic_store_explicit(&group->slack[i], (uint16_t)(size - n), memory_order_relaxed);
+	canary_put_new(p, size, size - n, canary);
+	atomic_store_explicit(&group->avail, seen & (seen - 1), memory_order_release);
+	return p;
+}
+
+/* Marks the block free, likewise. False: it was free already. */
+static inline bool group_give(struct group *group, unsigned int i)
+{
+	uint64_t bit = 1ULL << i, freed;
+
+	if (unlikely(group_unused(group) & bit))
+		return false;
+	freed = atomic_load_explicit(&group->freed, memory_order_relaxed);
+	atomic_store_explicit(&group->freed, freed | bit, memory_order_release);
+	return true;
+}
+
+/* The same from outside the shard. */
+static inline bool group_give_remote(struct group *group, unsigned int i)
+{
+	uint64_t bit = 1ULL << i;
+
+	return !(group_unused(group) & bit) && !(atomic_fetch_or(&group->remote, bit) & bit);
+}
+
+/* Which block p is. Anything but HEAP_OK: it is none that is live. */
+static inline enum heap_fault slab_find(const struct slab *slab, const void *p, uint32_t *i)
+{
+	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)slab_base(slab));
+	uint64_t product = offset * slab->reciprocal;
+
+	if (unlikely(offset >= slab->bytes))
+		return HEAP_INTERIOR;	/* the unused end of the slab */
+	if (unlikely((uint32_t)product >= slab->reciprocal))
+		return HEAP_INTERIOR;	/* a remainder, see classes.h */
+	*i = (uint32_t)(product >> 32);
+	return unlikely(slab_has_free(slab, *i)) ? HEAP_FREED : HEAP_OK;
+}
+
+#endif

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The ways in and out of a checked heap (see check.h).
+ *
+ *   alloc ─▶ slab_alloc_slow ─▶ still as filled when freed? ─▶ fill, tail
+ *   free ──▶ live, tail and head intact? ─▶ fill ─▶ hold … ─▶ back to its slab, when others
+ *                                                            push it out or space is short
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "alloc/enter.h"
+#include "alloc/large.h"
+#include "alloc/meta.h"
+#include "alloc/redzone.h"
+#include "alloc/slab.h"
+#include "alloc/slab_ring.h"
+#include "alloc/slab_search.h"
+#include "debug/check.h"
+#include "debug/check_fork.h"
+#include "debug/guard.h"
+#include "os/annotate.h"
+
+#define CHECK_FILL_MAX	((size_t)1 << 20)	/* larger blocks need not be resident yet */
+#define CHECK_HOLD_MAX	((size_t)16 << 20)
+
+static _Thread_local const void *found;	/* what this thread's last EUCLEAN is about */
+
+const void *heap_stale(void)
+{
+	return found;
+}
+
+unsigned int check_wanted(void)
+{
+	const char *mode = secure_getenv("PRIVHEAP_CHECK");
+
+	if (mode ? strcmp(mode, "full") == 0 : annotate_any())
+		return HEAP_F_CHECK;
+	return 0;
+}
+
+int check_init(struct heap *heap)
+{
+	struct check *check;
+	int error = 0;
+
+	if (!(heap->flags & HEAP_F_CHECK))
+		return 0;
+	check = heap_meta_alloc(heap, sizeof(*check), &error);
+	if (!check)
+		return error;
+	check->tail = heap->flags & HEAP_F_CHECK_TAIL;
+	check->freed = heap->flags & HEAP_F_CHECK_FREE;
+	hold_init(&check->hold, heap->maximum / 8 < CHECK_HOLD_MAX ? heap->maximum / 8 :
+		  CHECK_HOLD_MAX);
+	memset(heap->canary, heap->canary[0] & 0xff ? (int)(heap->canary[0] & 0xff) : 0xab,
+	       sizeof(heap->canary));
+	heap->check = check;
+	atomic_store(&heap->reach, 0);
+	annotate_pool(heap->base);
+	if (annotate_any())
+		check_fork_install();
+	return 0;
+}
+
+void check_fini(struct heap *heap)
+{
+	annotate_pool_gone(heap->base, heap->runs.dirty << PAGE_SHIFT);
+}
+
+/*
+ * Gives a block that nobody has back to its slab; the second part not locked. All in one hold of
+ * the lock, so that it is free at every moment to who frees it once more.
+ */
+static void spot_give(const struct spot *spot)
+{
+	group_give(slab_group(spot->slab, spot->i), spot->i % 64);
+	slab_set_slack(spot->slab, spot->i, 0);
+}
+
+static void spot_given(struct heap *heap, const struct spot *spot)
+{
+	if (atomic_load(&spot->slab->watched))
+		slab_freed_in_watched(heap, spot->slab);
+}
+
+static char *alloc_small(struct heap *heap, unsigned int class, size_t n, size_t align,
+			 unsigned int flags, int *reason)
+{
+	size_t asked = class_sizes[class], filled;
+	bool intact = false;
+	struct spot spot;
+	char *p;
+
+	heap_enter_call(heap, flags);
+	/* As if all of the class were wanted: then the slab writes no more than the tail. */
+	p = slab_alloc_slow(heap, class, asked, align, reason);
+	if (p) {
+		spot = spot_at(page_slab(page_tag(heap_page(heap, (size_t)(p - heap->base) >>
+								  PAGE_SHIFT))), p);
+		spot_show(&spot);
+		filled = spot.size > asked ? asked : asked - CHECK_TAIL_BYTES;
+		intact = spot_untouched(heap, &spot, filled);
+		if (intact) {
+			spot_resize(heap, &spot, 0, n, flags);
+			annotate_alloc(heap->base, p, n, flags & HEAP_F_ZERO);
+		} else {
+			spot_wipe(heap, &spot);
+			spot_give(&spot);
+		}
+		spot_hide(&spot, intact ? n : 0);
+	}
+	heap_leave(heap);
+	if (!p || intact)
+		return p;
+	spot_given(heap, &spot);
+	found = p;
+	*reason = -EUCLEAN;
+	return NULL;
+}
+
+/* The guard page of a large block: the last one, if so many bytes were added. */
+static bool large_guarded(const struct heap *heap, size_t slack)
+{
+	return heap->check->tail && slack >= CHECK_TAIL_BYTES + PAGE_BYTES;
+}
+
+static void large_guard(struct heap *heap, char *p, bool shut)
+{
+	size_t bytes, slack = large_seen(heap, p, &bytes);
+
+	if (!large_guarded(heap, slack))
+		return;
+	if (shut)
+		guard_shut(heap, p + bytes - PAGE_BYTES, PAGE_BYTES);
+	else
+		guard_open(heap, p + bytes - PAGE_BYTES, PAGE_BYTES);
+}
+
+/* A large block is n bytes from now on, of which the first `old` were there. */
+static void large_arm(struct heap *heap, char *p, size_t old, size_t n, unsigned int flags)
+{
+	size_t bytes;
+
+	large_seen(heap, p, &bytes);
+	if (bytes < CHECK_FILL_MAX && !(flags & HEAP_F_ZERO))
+		fill_new(p, old, n, 0);
+	large_guard(heap, p, true);
+}
+
+static char *alloc_large(struct heap *heap, size_t n, size_t more, size_t align,
+			 unsigned int flags, int *reason)
+{
+	char *p = large_alloc(heap, n, more, align, flags, reason);
+	size_t bytes;
+
+	if (!p)
+		return NULL;
+	large_arm(heap, p, 0, n, flags);
+	large_seen(heap, p, &bytes);
+	annotate_alloc(heap->base, p, n, flags & HEAP_F_ZERO);
+	annotate_hide(p + n, bytes - n);
+	return p;
+}
+
+/* With a tail, and a guard page, or without if they do not fit. */
+static char *alloc_once(struct heap *heap, size_t n, bool tail, size_t align, unsigned int flags,
+			int *reason)
+{
+	size_t more = tail ? CHECK_TAIL_BYTES : 0;
+	unsigned int class = align > CHECK_MARGIN_MAX ? CLASSES : slab_class(heap, n + more, align);
+	char *p = NULL;
+
+	if (class < CLASSES)
+		p = alloc_small(heap, class, n, align, flags, reason);
+	if (!p && *reason != -EUCLEAN)
+		p = alloc_large(heap, n, tail ? more + PAGE_BYTES : 0, align, flags, reason);
+	return p;
+}
+
+/* Ends the stay of the block that is held longest, if more than `most` bytes are. */
+static bool hold_end(struct heap *heap, size_t most, unsigned int flags)
+{
+	struct hold *hold = &heap->check->hold;
+	struct spot spot = { 0 };
+	uint64_t tag;
+	char *p;
+
+	if (!heap_enter_call(heap, flags))
+		return false;
+	p = hold_pop(hold, most);
+	if (p) {
+		tag = page_tag(heap_page(heap, (size_t)(p - heap->base) >> PAGE_SHIFT));
+		if (page_kind(tag) == PAGE_SLAB) {
+			spot = spot_at(page_slab(tag), p);
+			hold_popped(hold, spot.size);
+			spot_give(&spot);
+		} else {
+			hold_popped(hold, page_count(tag) << PAGE_SHIFT);
+			/* Not to be opened: then these pages are lost until the heap ends. */
+			if (guard_open(heap, p, page_count(tag) << PAGE_SHIFT)) {
+				annotate_show(p, page_count(tag) << PAGE_SHIFT);
+				large_release(heap, p);
+			}
+		}
+	}
+	heap_leave(heap);
+	if (spot.slab)
+		spot_given(heap, &spot);
+	return p;
+}
+
+void *check_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error)
+{
+	int reason = -ENOMEM;
+	char *p;
+
+	annotate_quiet();
+	do {
+		p = alloc_once(heap, n, heap->check->tail, align, flags, &reason);
+	} while (!p && reason != -EUCLEAN && hold_end(heap, 0, flags));
+	if (!p && reason != -EUCLEAN)
+		p = alloc_once(heap, n, false, align, flags, &reason);
+	annotate_loud();
+	*error = reason == -EDQUOT ? EDQUOT : reason == -EUCLEAN ? EUCLEAN : ENOMEM;
+	return p;
+}
+
+/* spot->slab is NULL if it is held. */
+static void free_small(struct heap *heap, struct spot *spot)
+{
+	size_t n = spot->size - slab_slack(spot->slab, spot->i);
+
+	spot_show(spot);
+	slab_set_slack(spot->slab, spot->i, SLAB_HELD);
+	spot_wipe(heap, spot);
+	annotate_free(heap->base, spot->p, n);
+	spot_hide(spot, 0);
+	if (heap->check->freed && hold_push(&heap->check->hold, spot->p, spot->size))
+		spot->slab = NULL;
+	else
+		spot_give(spot);
+}
+
+static void free_large(struct heap *heap, char *p)
+{
+	size_t bytes, slack = large_seen(heap, p, &bytes);
+
+	annotate_free(heap->base, p, bytes - slack);
+	if (heap->check->freed && guard_shut(heap, p, bytes)) {
+		if (hold_push(&heap->check->hold, p, bytes))
+			return;
+	}
+	if (guard_open(heap, p, bytes)) {
+		annotate_show(p, bytes);
+		large_release(heap, p);
+	}
+}
+
+enum heap_fault check_free(struct heap *heap, void *p, unsigned int flags)
+{
+	enum heap_fault fault;
+	struct spot spot;
+
+	/* A signal handler that may not wait: the block is lost until the heap is destroyed. */
+	if (!heap_enter_call(heap, flags))
+		return HEAP_OK;
+	annotate_quiet();
+	fault = spot_find(heap, p, &spot);
+	if (fault == HEAP_OK && spot.slab) {
+		spot_show(&spot);
+		fault = spot_intact(heap, &spot);
+		if (fault == HEAP_OK)
+			free_small(heap, &spot);
+		else
+			spot_hide(&spot, spot.size - slab_slack(spot.slab, spot.i));
+	} else if (fault == HEAP_OK) {
+		fault = large_hold(heap, p);
+		if (fault == HEAP_OK)
+			free_large(heap, p);
+	}
+	heap_leave(heap);
+	if (fault == HEAP_OK && spot.slab)
+		spot_given(heap, &spot);
+	while (fault == HEAP_OK && hold_end(heap, heap->check->hold.limit, flags))
+		;
+	annotate_loud();
+	return fault;
+}
+
+/* *done: resized where it is. Locked. */
+static void resize_small(struct heap *heap, const struct spot *spot, size_t n,
+			 unsigned int flags, size_t *old, bool *done)
+{
+	size_t more = heap->check->tail && !(flags & HEAP_F_IN_PLACE) ? CHECK_TAIL_BYTES : 0;
+
+	*old = spot->size - slab_slack(spot->slab, spot->i);
+	/* Shrinking is always possible. */
+	*done = n <= *old || (n <= spot->size && n + more <= spot->size);
+	if (!*done)
+		return;
+	spot_resize(heap, spot, *old, n, flags);
+	annotate_resize(heap->base, spot->p, *old, n, flags & HEAP_F_ZERO);
+}
+
+static enum heap_fault resize_large(struct heap *heap, char *p, size_t n, unsigned int flags,
+				    size_t *old, bool *done)
+{
+	size_t more = heap->check->tail ? CHECK_TAIL_BYTES + PAGE_BYTES : 0, bytes;
+	enum heap_fault fault = large_size(heap, p, old);
+	void *out = NULL;
+
+	*done = false;
+	if (fault != HEAP_OK || n > heap->maximum)
+		return fault == HEAP_OK ? large_validate(heap, p) : fault;
+	large_guard(heap, p, false);
+	large_seen(heap, p, &bytes);
+	annotate_show(p, bytes);
+	fault = large_resize(heap, p, n, more, flags, &out, old);
+	if (fault == HEAP_OK && !out && more)
+		fault = large_resize(heap, p, n, 0, flags, &out, old);
+	*done = out;
+	if (out) {
+		large_arm(heap, p, *old, n, flags);
+		annotate_resize(heap->base, p, *old, n, flags & HEAP_F_ZERO);
+	} else {
+		large_guard(heap, p, true);
+	}
+	large_seen(heap, p, &bytes);
+	annotate_hide(p + (out ? n : *old), bytes - (out ? n : *old));
+	return fault;
+}
+
+/* Resizes it where it is if it can. */
+static enum heap_fault resize(struct heap *heap, void *p, size_t n, unsigned int flags,
+			      size_t *old, bool *done)
+{
+	enum heap_fault fault;
+	struct spot spot;
+
+	*done = false;
+	*old = 0;
+	if (!heap_enter_call(heap, flags))
+		return HEAP_OK;
+	fault = spot_find(heap, p, &spot);
+	if (fault == HEAP_OK && spot.slab) {
+		spot_show(&spot);
+		fault = spot_intact(heap, &spot);
+		if (fault == HEAP_OK)
+			resize_small(heap, &spot, n, flags, old, done);
+		spot_hide(&spot, spot.size - slab_slack(spot.slab, spot.i));
+	}
+	heap_leave(heap);
+	if (fault == HEAP_OK && !spot.slab)
+		fault = resize_large(heap, p, n, flags, old, done);
+	return fault;
+}
+
+enum heap_fault check_realloc(struct heap *heap, void *p, size_t n, unsigned int flags,
+			      void **out, int *error)
+{
+	enum heap_fault fault;
+	size_t old;
+	bool done;
+
+	*out = NULL;
+	*error = ENOMEM;
+	annotate_quiet();
+	fault = resize(heap, p, n, flags, &old, &done);
+	annotate_loud();
+	if (fault != HEAP_OK)
+		return fault;
+	if (done) {
+		*out = p;
+	} else if (!(flags & HEAP_F_IN_PLACE) && n <= heap->maximum && !heap_would_hang(heap)) {
+		*out = check_alloc(heap, n, CHECK_TAIL_BYTES, flags, error);
+		if (*out) {
+			memcpy(*out, p, old < n ? old : n);
+			fault = check_free(heap, p, flags);
+		}
+	}
+	return fault;
+}
+
+enum heap_fault check_block(struct heap *heap, const void *p)
+{
+	enum heap_fault fault;
+	struct spot spot;
+
+	if (!heap_enter_safely(heap))
+		return HEAP_OK;
+	annotate_quiet();
+	fault = spot_find(heap, p, &spot);
+	if (fault == HEAP_OK && spot.slab) {
+		spot_show(&spot);
+		fault = spot_intact(heap, &spot);
+		spot_hide(&spot, spot.size - slab_slack(spot.slab, spot.i));
+	}
+	annotate_loud();
+	heap_leave(heap);
+	return fault == HEAP_OK && !spot.slab ? large_validate(heap, p) : fault;
+}
