@@ -70,24 +70,10 @@ struct spot spot_at(struct slab *slab, const void *p)
 
 enum heap_fault spot_find(struct heap *heap, const void *p, struct spot *spot)
 {
-	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
-	enum heap_fault fault;
-	struct slab *slab;
-	uint64_t tag;
-	uint32_t i;
+	enum heap_fault fault = ptr_to_block(heap, p, &spot->slab, &spot->i);
 
-	spot->slab = NULL;
-	if (offset >= heap->maximum)
-		return HEAP_FOREIGN;
-	tag = page_tag(heap_page(heap, offset >> PAGE_SHIFT));
-	if (page_kind(tag) != PAGE_SLAB)
-		return HEAP_OK;
-	slab = page_slab(tag);
-	fault = slab_find(slab, p, &i);
-	if (fault == HEAP_OK && slab_is_free(slab, i))
-		fault = HEAP_FREED;
-	if (fault == HEAP_OK)
-		*spot = spot_at(slab, p);
+	if (fault == HEAP_OK && spot->slab)
+		*spot = spot_at(spot->slab, p);
 	return fault;
 }
 
@@ -175,7 +161,7 @@ enum heap_fault check_slab(struct heap *heap, struct slab *slab, const void **ba
 	bool live;
 
 	annotate_quiet();
-	for (uint32_t i = 0; i < slab->bytes / slab->size && fault == HEAP_OK; i++) {
+	for (uint32_t i = 0; i < slab_blocks(slab) && fault == HEAP_OK; i++) {
 		struct spot spot = spot_at(slab, slab_base(slab) + (size_t)i * slab->size);
 
 		*bad = spot.p;

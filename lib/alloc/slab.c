@@ -154,18 +154,6 @@ static void slab_release(struct heap *heap, struct slab *slab)
 	state->spare = slab;
 }
 
-/* The slab whose group is current; NULL. */
-static struct slab *slab_of_current(struct heap *heap, struct shard *shard, unsigned int class)
-{
-	struct group *group = shard_current(shard, class);
-	size_t at;
-
-	if (group == &group_none)
-		return NULL;
-	at = (size_t)(group->base - heap->base) >> PAGE_SHIFT;
-	return page_slab(page_tag(heap_page(heap, at)));
-}
-
 /*
  * Takes the slabs of one shard and class that look empty out of everybody's sight, and puts those
  * that are worth it before the others.
@@ -173,7 +161,8 @@ static struct slab *slab_of_current(struct heap *heap, struct shard *shard, unsi
 static void slab_pick(struct heap *heap, struct shard *shard, unsigned int class,
 		      struct slab **picked)
 {
-	struct slab *slab = slab_of_current(heap, shard, class), *rest = NULL;
+	struct group *group = shard_current(shard, class);
+	struct slab *slab = group != &group_none ? group_slab(heap, group) : NULL, *rest = NULL;
 
 	if (slab && slab_all_free(slab)) {
 		atomic_store(&shard->current[class], &group_none);

@@ -34,14 +34,6 @@ struct search {
 	int *error;
 };
 
-static struct slab *search_slab_of(struct search *search, struct group *group)
-{
-	struct heap *heap = search->heap;
-	size_t at = (size_t)(group->base - heap->base) >> PAGE_SHIFT;
-
-	return page_slab(page_tag(heap_page(heap, at)));
-}
-
 static void search_set_current(struct search *search, struct group *group)
 {
 	atomic_store_explicit(&search->shard->current[search->class], group, memory_order_release);
@@ -80,7 +72,7 @@ static bool search_current(struct search *search)
 	if (group == &group_none)
 		return false;
 	search_set_current(search, &group_none);
-	return search_use(search, search_slab_of(search, group));
+	return search_use(search, group_slab(search->heap, group));
 }
 
 static bool search_ring_of(struct search *search, struct shard *shard)
@@ -129,7 +121,7 @@ static bool search_others(struct search *search)
 
 		if (i == search->at || group == &group_none)
 			continue;
-		slab = search_slab_of(search, group);
+		slab = group_slab(heap, group);
 		if (!slab_any_free(slab))
 			continue;
 		atomic_store_explicit(&shard->current[search->class], &group_none,

@@ -185,4 +185,10 @@ static inline struct page *heap_page(struct heap *heap, size_t page)
 	return pagemap_get(&heap->map, page);
 }
 
+/* The tag of the page that p is in. Pre: inside the range. */
+static inline uint64_t heap_tag(struct heap *heap, const void *p)
+{
+	return page_tag(heap_page(heap, (size_t)((const char *)p - heap->base) >> PAGE_SHIFT));
+}
+
 #endif

@@ -139,33 +139,50 @@ static LPVOID got(struct heap *heap, void *p)
 	return NULL;
 }
 
+/*
+ * Of a heap that is held, and dropped here. refill: the fast path has found that its CPU has no such block
+ * at hand.
+ */
+static LPVOID alloc_held(struct heap *heap, DWORD flags, SIZE_T bytes, void *caller, bool refill)
+{
+	int error;
+	void *p;
+
+	do {
+		p = refill ? heap_refill(heap, class_of(bytes), bytes, LEAST_ALIGN, 0, &error) :
+			     heap_alloc(heap, bytes, LEAST_ALIGN, call_flags(flags), &error);
+		if (p)
+			return got(heap, p);
+		refill = false;
+	} while (oom_retry(heap, bytes));
+	return no_memory("HeapAlloc", heap, flags, bytes, error, caller);
+}
+
 /* Apart, so that HeapAlloc itself needs no stack. */
 static __attribute__((noinline))
 LPVOID alloc_slow(HANDLE handle, DWORD flags, SIZE_T bytes, void *caller)
 {
 	struct heap *heap = heap_hold(handle);
-	int error;
-	void *p;
 
-	if (!likely(heap)) {
-		fail(ERROR_INVALID_HANDLE, EINVAL);
-		return NULL;
-	}
-	do {
-		p = heap_alloc(heap, bytes, LEAST_ALIGN, call_flags(flags), &error);
-		if (p)
-			return got(heap, p);
-	} while (oom_retry(heap, bytes));
-	return no_memory("HeapAlloc", heap, flags, bytes, error, caller);
+	if (likely(heap))
+		return alloc_held(heap, flags, bytes, caller, false);
+	fail(ERROR_INVALID_HANDLE, EINVAL);
+	return NULL;
 }
 
 /* Here and in free_away what a caller has stays in its register: a move less in each call. */
 static __attribute__((noinline))
 LPVOID alloc_next(struct heap *heap, void *caller, SIZE_T bytes)
 {
+	HANDLE handle = heap->base;
 	void *p;
 
-	return fast_alloc_next(heap, bytes, &p) ? p : alloc_slow(heap->base, 0, bytes, caller);
+	if (heap->mode != HEAP_OWNED || bytes > CLASS_SMALL)
+		return alloc_slow(handle, 0, bytes, caller);
+	if (likely(fast_alloc_next(heap, bytes, &p)))
+		return p;
+	return heap_hold_found(heap, handle) ? alloc_held(heap, 0, bytes, caller, true) :
+					       alloc_slow(handle, 0, bytes, caller);
 }
 
 LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)

@@ -152,19 +152,41 @@ static void *not_allocated(const char *call, struct heap *heap, int error)
 	return null(error);
 }
 
+/* Of a heap that is held, and dropped here. */
+static void *alloc_held(const char *call, struct heap *heap, size_t bytes, size_t align,
+			unsigned int flags, bool refill)
+{
+	int error;
+	void *p;
+
+	do {
+		p = refill ? heap_refill(heap, class_of(bytes), bytes, LEAST_ALIGN, 0, &error) :
+			     heap_alloc(heap, bytes, align, flags, &error);
+		refill = false;
+	} while (!p && oom_retry(heap, bytes));
+	return p ? got(heap, p) : not_allocated(call, heap, error);
+}
+
 static __attribute__((noinline))
 void *alloc(const char *call, privheap_t *handle, size_t bytes, size_t align, unsigned int flags)
 {
 	struct heap *heap = heap_hold(handle);
-	int error;
+
+	return heap ? alloc_held(call, heap, bytes, align, flags, false) : null(EINVAL);
+}
+
+static __attribute__((noinline)) void *alloc_next(struct heap *heap, size_t bytes)
+{
+	privheap_t *handle = heap_handle(heap);
 	void *p;
 
-	if (!heap)
-		return null(EINVAL);
-	do {
-		p = heap_alloc(heap, bytes, align, flags, &error);
-	} while (!p && oom_retry(heap, bytes));
-	return p ? got(heap, p) : not_allocated(call, heap, error);
+	if (heap->mode != HEAP_OWNED || bytes > CLASS_SMALL)
+		return alloc("privheap_alloc", handle, bytes, LEAST_ALIGN, 0);
+	if (likely(fast_alloc_next(heap, bytes, &p)))
+		return p;
+	return heap_hold_found(heap, handle) ?
+	       alloc_held("privheap_alloc", heap, bytes, LEAST_ALIGN, 0, true) :
+	       alloc("privheap_alloc", handle, bytes, LEAST_ALIGN, 0);
 }
 
 void *privheap_alloc(privheap_t *handle, size_t bytes)
@@ -172,9 +194,9 @@ void *privheap_alloc(privheap_t *handle, size_t bytes)
 	struct heap *heap = fast_lookup(handle);
 	void *p;
 
-	if (likely(heap && fast_alloc(heap, bytes, &p)))
-		return p;
-	return alloc("privheap_alloc", handle, bytes, LEAST_ALIGN, 0);
+	if (unlikely(!heap))
+		return alloc("privheap_alloc", handle, bytes, LEAST_ALIGN, 0);
+	return likely(fast_alloc(heap, bytes, &p)) ? p : alloc_next(heap, bytes);
 }
 
 void *privheap_zalloc(privheap_t *heap, size_t bytes)

@@ -98,8 +98,7 @@ static char *alloc_small(struct heap *heap, unsigned int class, size_t n, size_t
 	/* As if all of the class were wanted: then the slab writes no more than the tail. */
 	p = slab_alloc_slow(heap, class, asked, align, reason);
 	if (p) {
-		spot = spot_at(page_slab(page_tag(heap_page(heap, (size_t)(p - heap->base) >>
-								  PAGE_SHIFT))), p);
+		spot = spot_at(page_slab(heap_tag(heap, p)), p);
 		spot_show(&spot);
 		filled = spot.size > asked ? asked : asked - CHECK_TAIL_BYTES;
 		intact = spot_untouched(heap, &spot, filled);
@@ -192,7 +191,7 @@ static bool hold_end(struct heap *heap, size_t most, unsigned int flags)
 		return false;
 	p = hold_pop(hold, most);
 	if (p) {
-		tag = page_tag(heap_page(heap, (size_t)(p - heap->base) >> PAGE_SHIFT));
+		tag = heap_tag(heap, p);
 		if (page_kind(tag) == PAGE_SLAB) {
 			spot = spot_at(page_slab(tag), p);
 			hold_popped(hold, spot.size);
@@ -217,6 +216,9 @@ void *check_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags,
 	int reason = -ENOMEM;
 	char *p;
 
+	*error = ENOMEM;
+	if (n > heap->maximum || align > heap->maximum || heap_would_hang(heap))
+		return NULL;
 	annotate_quiet();
 	do {
 		p = alloc_once(heap, n, heap->check->tail, align, flags, &reason);
@@ -374,7 +376,7 @@ enum heap_fault check_realloc(struct heap *heap, void *p, size_t n, unsigned int
 		return fault;
 	if (done) {
 		*out = p;
-	} else if (!(flags & HEAP_F_IN_PLACE) && n <= heap->maximum && !heap_would_hang(heap)) {
+	} else if (!(flags & HEAP_F_IN_PLACE)) {
 		*out = check_alloc(heap, n, CHECK_TAIL_BYTES, flags, error);
 		if (*out) {
 			memcpy(*out, p, old < n ? old : n);

@@ -2,7 +2,7 @@
 /*
  * A block's way in and out.
  *
- *   heap_alloc ─ small ─▶ a bit of the shard's current group ─ none ─▶ slab_alloc_slow
+ *   heap_alloc ─ small ─▶ a bit of the shard's current group ─ none ─▶ heap_refill ▸ slab_alloc_slow
  *              └ large ─▶ a run of pages
  *   heap_free ─▶ page map ─ SLAB ──▶ which block, live?, canary ─▶ set its bit
  *                         ├ LARGE ─▶ canary ─▶ run_free
@@ -22,50 +22,6 @@
 #include "debug/check.h"
 #include "heap/block.h"
 #include "heap/scan.h"
-
-/*
- * On the side of the error: out of what? The errno says no more than "no quota" or "no memory".
- */
-static int block_error(int error)
-{
-	return error == -EDQUOT ? EDQUOT : ENOMEM;
-}
-
-/* A small block, with the heap's lock. */
-static void *block_alloc_locked(struct heap *heap, unsigned int class, size_t n, size_t align,
-				unsigned int flags, int *reason)
-{
-	void *p;
-
-	if (!heap_enter_call(heap, flags))
-		return NULL;
-	p = slab_alloc_slow(heap, class, n, align, reason);
-	heap_leave(heap);
-	return p;
-}
-
-static __attribute__((noinline))
-void *block_alloc_slow(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error)
-{
-	unsigned int class = slab_class(heap, n, align);
-	int reason = -ENOMEM;
-	void *p = NULL;
-
-	*error = ENOMEM;
-	if (n > heap->maximum || align > heap->maximum || heap_would_hang(heap))
-		return NULL;
-	if (heap->check)
-		return check_alloc(heap, n, align, flags, error);
-	if (class < CLASSES)
-		p = block_alloc_locked(heap, class, n, align, flags, &reason);
-	if (p && flags & HEAP_F_ZERO)
-		memset(p, 0, n);
-	if (!p)
-		p = large_alloc(heap, n, 0, align, flags, &reason);
-	if (!p)
-		*error = block_error(reason);
-	return p;
-}
 
 /* True once inside. False: a signal handler that must not wait, or the heap is stopped. */
 static bool block_enter_shard(struct heap *heap, struct shard *shard)
@@ -104,26 +60,49 @@ static void *block_alloc_current(struct heap *heap, unsigned int class, size_t n
 	return p;
 }
 
+void *heap_refill(struct heap *heap, unsigned int class, size_t n, size_t align,
+		  unsigned int flags, int *error)
+{
+	int reason = -ENOMEM;
+	void *p = NULL;
+
+	*error = ENOMEM;
+	if (n > heap->maximum || align > heap->maximum || heap_would_hang(heap))
+		return NULL;
+	if (class < CLASSES && heap_enter_call(heap, flags)) {
+		p = slab_alloc_slow(heap, class, n, align, &reason);
+		heap_leave(heap);
+	}
+	if (p && flags & HEAP_F_ZERO)
+		memset(p, 0, n);
+	if (!p)
+		p = large_alloc(heap, n, 0, align, flags, &reason);
+	if (!p)
+		*error = reason == -EDQUOT ? EDQUOT : ENOMEM;
+	return p;
+}
+
 void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error)
 {
 	unsigned int class;
-	void *p;
+	void *p = NULL;
 
 	flags |= heap->flags & HEAP_F_ZERO;
 	if (!(flags & HEAP_F_NO_SERIALIZE))
 		heap_pass(heap);
-	if (likely(n <= heap->slab_limit && align <= 16 && !heap->check)) {
-		class = class_of(n);
+	if (unlikely(heap->check))
+		return check_alloc(heap, n, align, flags, error);
+	class = likely(n <= heap->slab_limit && align <= 16) ? class_of(n) :
+							       slab_class(heap, n, align);
+	if (class < CLASSES)
 		p = block_alloc_current(heap, class, n);
-		if (!p && shard_advance(heap, class))
-			p = block_alloc_current(heap, class, n);
-		if (likely(p)) {
-			if (flags & HEAP_F_ZERO)
-				memset(p, 0, n);
-			return p;
-		}
-	}
-	return block_alloc_slow(heap, n, align, flags, error);
+	if (!p && class < CLASSES && shard_advance(heap, class))
+		p = block_alloc_current(heap, class, n);
+	if (unlikely(!p))
+		return heap_refill(heap, class, n, align, flags, error);
+	if (flags & HEAP_F_ZERO)
+		memset(p, 0, n);
+	return p;
 }
 
 /* Inside its shard, if this thread can be there without waiting long. */
@@ -170,16 +149,20 @@ static enum heap_fault block_give(struct heap *heap, struct slab *slab, uint32_t
 	return fault;
 }
 
-static enum heap_fault block_free_small(struct heap *heap, struct slab *slab, void *p,
-					unsigned int flags)
+static enum heap_fault block_free(struct heap *heap, void *p, unsigned int flags)
 {
 	enum heap_fault fault;
+	struct slab *slab;
 	size_t slack;
 	uint32_t i;
 
-	fault = slab_find(slab, p, &i);
+	if (unlikely(heap->check))
+		return check_free(heap, p, flags);
+	fault = ptr_to_block(heap, p, &slab, &i);
 	if (unlikely(fault != HEAP_OK))
 		return fault;
+	if (unlikely(!slab))
+		return large_free(heap, p, flags);
 	slack = slab_slack(slab, i);
 	if (slack && unlikely(!canary_intact(p, slab->size, slack, heap->canary)))
 		return HEAP_OVERRUN;
@@ -187,21 +170,6 @@ static enum heap_fault block_free_small(struct heap *heap, struct slab *slab, vo
 	if (fault == HEAP_OK && unlikely(atomic_load(&slab->watched)))
 		slab_freed_in_watched(heap, slab);
 	return fault;
-}
-
-static enum heap_fault block_free(struct heap *heap, void *p, unsigned int flags)
-{
-	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
-	uint64_t tag;
-
-	if (unlikely(heap->check))
-		return check_free(heap, p, flags);
-	if (unlikely(offset >= heap->maximum))
-		return HEAP_FOREIGN;
-	tag = page_tag(heap_page(heap, offset >> PAGE_SHIFT));
-	if (likely(page_kind(tag) == PAGE_SLAB))
-		return block_free_small(heap, page_slab(tag), p, flags);
-	return large_free(heap, p, flags);
 }
 
 enum heap_fault heap_free_unserialised(struct heap *heap, void *p)
@@ -215,25 +183,6 @@ enum heap_fault heap_free(struct heap *heap, void *p)
 	return block_free(heap, p, 0);
 }
 
-/* What p is. For HEAP_OK *slab and *i are filled for a small block, *slab is NULL for a large. */
-static enum heap_fault block_find(struct heap *heap, const void *p, struct slab **slab,
-				  uint32_t *i)
-{
-	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base);
-	enum heap_fault fault;
-	uint64_t tag;
-
-	*slab = NULL;
-	if (offset >= heap->maximum)
-		return HEAP_FOREIGN;
-	tag = page_tag(heap_page(heap, offset >> PAGE_SHIFT));
-	if (page_kind(tag) != PAGE_SLAB)
-		return HEAP_OK;
-	*slab = page_slab(tag);
-	fault = slab_find(*slab, p, i);
-	return fault == HEAP_OK && slab_is_free(*slab, *i) ? HEAP_FREED : fault;
-}
-
 enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size)
 {
 	enum heap_fault fault;
@@ -241,7 +190,7 @@ enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size)
 	size_t slack;
 	uint32_t i;
 
-	fault = block_find(heap, p, &slab, &i);
+	fault = ptr_to_block(heap, p, &slab, &i);
 	if (fault != HEAP_OK)
 		return fault;
 	if (!slab)
@@ -299,7 +248,7 @@ enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int 
 	if (heap->check)
 		return heap_would_hang(heap) ? HEAP_OK :
 		       check_realloc(heap, p, n, flags, out, error);
-	fault = block_find(heap, p, &slab, &i);
+	fault = ptr_to_block(heap, p, &slab, &i);
 	if (fault != HEAP_OK)
 		return fault;
 	if (slab) {
@@ -332,7 +281,7 @@ static enum heap_fault block_validate(struct heap *heap, const void *p)
 
 	if (heap->check)
 		return check_block(heap, p);
-	fault = block_find(heap, p, &slab, &i);
+	fault = ptr_to_block(heap, p, &slab, &i);
 	if (fault != HEAP_OK)
 		return fault;
 	if (!slab)

@@ -49,11 +49,10 @@ static inline bool fast_alloc(struct heap *heap, size_t n, void **p)
 	return likely(n <= CLASS_SMALL) && owned_take(heap, class_table[(n + 15) / 16], n, p);
 }
 
-/* The same once the current group has nothing left: from the next one of its slab. */
+/* The same once the current group has nothing left: from the next one of its slab. Pre: n is small. */
 static inline bool fast_alloc_next(struct heap *heap, size_t n, void **p)
 {
-	return n <= CLASS_SMALL && shard_advance(heap, class_table[(n + 15) / 16]) &&
-	       fast_alloc(heap, n, p);
+	return shard_advance(heap, class_table[(n + 15) / 16]) && fast_alloc(heap, n, p);
 }
 
 /* Which block p is, if it can be one that is live, and its canary is whole. */

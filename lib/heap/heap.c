@@ -229,18 +229,24 @@ void heap_drop(struct heap *heap)
 		heap_end(heap);
 }
 
+bool heap_hold_found(struct heap *heap, const void *handle)
+{
+	if (!registry_hold(heap))
+		return false;
+	if (likely(heap->base == handle && !heap_gone(heap)))
+		return true;
+	heap_drop(heap);
+	return false;
+}
+
 struct heap *heap_hold(const void *handle)
 {
 	struct heap *heap;
 
-	while ((heap = heap_lookup(handle))) {
-		if (!registry_hold(heap))
-			continue;
-		if (likely(heap->base == handle && !heap_gone(heap)))
-			return heap;
-		heap_drop(heap);
-	}
-	return NULL;
+	do {
+		heap = heap_lookup(handle);
+	} while (heap && !heap_hold_found(heap, handle));
+	return heap;
 }
 
 struct heap *heap_hold_containing(const void *address)

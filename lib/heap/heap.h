@@ -26,6 +26,8 @@ int heap_destroy(struct heap *heap);
  * destroyed meanwhile it keeps its pages until heap_drop. Both lock-free and async-signal-safe.
  */
 struct heap *heap_hold(const void *handle);
+/* The same for a heap that was found by that handle a moment ago. False: it has ended. */
+bool heap_hold_found(struct heap *heap, const void *handle);
 void heap_drop(struct heap *heap);
 /* The heap whose range holds the address, held; NULL. As heap_containing() otherwise. */
 struct heap *heap_hold_containing(const void *address);

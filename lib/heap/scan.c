@@ -202,7 +202,7 @@ static enum heap_fault whole_free_run(struct heap *heap, size_t head, struct loo
 
 	if (page_kind(tag) != PAGE_SLAB || slab->size <= look->largest)
 		return HEAP_OK;
-	for (uint32_t i = 0; i < slab->bytes / slab->size; i++) {
+	for (uint32_t i = 0; i < slab_blocks(slab); i++) {
 		if (slab_is_free(slab, i)) {
 			look->largest = slab->size;
 			break;

@@ -107,7 +107,7 @@ static int walk_beyond(struct heap *heap, size_t offset, struct heap_item *item)
 	begins = (size_t)(slab_base(slab) - heap->base) >> PAGE_SHIFT;
 	inside = (size_t)(heap->base + offset - slab_base(slab));
 	i = (uint32_t)(inside * slab->reciprocal >> 32) + 1;
-	if (i >= slab->bytes / slab->size)
+	if (i >= slab_blocks(slab))
 		return walk_run(heap, begins + slab_pages(slab), item);
 	walk_block(heap, slab, i, item);
 	return 1;
