@@ -1,35 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Stopping a heap.
+ * Freezing a heap.
  *
- *   stopped  0 ──heap_stop──▶ the stopper's number ──heap_resume──▶ 0, and everybody is woken
- *   quiet    no ─────────────▶ yes ───────────────────────────────▶ no
- *	      any ─heap_dismiss─▶ HEAP_GONE, for good, and everybody is woken
+ *   frozen    0 ──heap_freeze──▶ the freezing thread's number ──heap_thaw──▶ 0, all waiters woken
+ *   quiesced  no ──────────────▶ yes ─────────────────────────────────────▶ no
+ *	       any ─heap_dismiss─▶ HEAP_GONE, for good, all waiters woken
  *
- * Where an operation can be, and why it is over or not begun when heap_stop() returns:
+ * Where another thread's operation can be, and why it is complete or not started when heap_freeze()
+ * returns:
  *
- *   in a sequence (owned heap)	the gate is closed first, then the barrier aborts every sequence
- *				that has not committed; when it starts again it finds the gate
- *				closed. One that has committed is over: the canary and the slack of
- *				a block are written before the commit.
- *	inside a shard by its	quiet is set first, then the lock of each shard is taken and given
- *	lock (shared heap)	back. Who was inside has left; who comes later sees quiet, inside.
- *	under the heap's lock	heap_stop() has held it between: who held it before has left; who
- *				takes it later sees quiet (heap_enter_passing) and waits.
- *	elsewhere		has read what it needs but changed nothing, and must pass one of
- *				the three before it does.
+ *   in an rseq sequence	percpu_limit is cleared first, then the fence aborts every sequence that has
+ *   (per-CPU heap)		not committed; restarted, it finds the limit 0. A sequence that has committed
+ *				is complete: canary and slack of a block are written before the commit.
+ *   under a shard's lock	quiesced is set first, then the lock of each shard is taken and dropped. A
+ *   (shared heap)		thread that had it has left; one that takes it later sees quiesced.
+ *   under the heap's lock	heap_freeze() has held it in between: a thread that had it before has left;
+ *				one that takes it later sees frozen (heap_lock_thawed) and waits.
+ *   elsewhere			has only read so far, and must pass one of the three before it writes.
  *
- * The stopper's own operations find the gate closed too; they go through the heap's lock and work
- * on the shards with plain stores, as nobody else is inside. So do operations that the program
- * serialises itself: the lock keeps them apart.
+ * The freezing thread's own operations find the limit 0, too: they take the heap's lock and use plain stores
+ * on the shards, as no other thread is in one. So do operations that the program serialises itself: the lock
+ * keeps them apart.
  */
-#include "alloc/shard.h"
 #include "alloc/freeze.h"
+#include "alloc/shard.h"
 
-static void heap_empty_shards(struct heap *heap)
+static void freeze_drain_shards(struct heap *heap)
 {
-	if (heap->mode == HEAP_OWNED) {
-		shard_barrier(heap);
+	if (heap->mode == HEAP_PERCPU) {
+		shard_fence(heap);
 		return;
 	}
 	for (uint32_t i = 0; i < heap->shard_count; i++) {
@@ -42,53 +41,53 @@ static void heap_empty_shards(struct heap *heap)
 	}
 }
 
-void heap_hush(struct heap *heap)
+void heap_quiesce(struct heap *heap)
 {
-	if (heap->disowned)
+	if (heap->percpu_off)
 		return;
-	atomic_store(&heap->gate, 0);
-	/* Sequences do not look at it, locked operations look inside only. */
+	atomic_store(&heap->percpu_limit, 0);
+	/* Per-CPU sequences do not read it; shared shards read it under their lock. */
 	if (heap->mode == HEAP_SHARED)
-		atomic_store(&heap->quiet, true);
-	heap_empty_shards(heap);
-	atomic_store(&heap->quiet, true);
-}
-
-void heap_rejoin(struct heap *heap)
-{
-	if (heap->disowned)
-		return;
-	atomic_store(&heap->quiet, false);
-	if (heap->mode == HEAP_OWNED)
-		atomic_store(&heap->gate, heap->shard_count);
-}
-
-void heap_stop(struct heap *heap)
-{
-	uint32_t running = 0;
-
-	/* Unless it is gone. */
-	atomic_compare_exchange_strong(&heap->stopped, &running, lock_thread());
-	lock_take(&heap->lock);
-	heap_hush(heap);
-	lock_drop(&heap->lock);
+		atomic_store(&heap->quiesced, true);
+	freeze_drain_shards(heap);
+	atomic_store(&heap->quiesced, true);
 }
 
 void heap_resume(struct heap *heap)
 {
+	if (heap->percpu_off)
+		return;
+	atomic_store(&heap->quiesced, false);
+	if (heap->mode == HEAP_PERCPU)
+		atomic_store(&heap->percpu_limit, heap->shard_count);
+}
+
+void heap_freeze(struct heap *heap)
+{
+	uint32_t running = 0;
+
+	/* Stays HEAP_GONE once the heap is destroyed. */
+	atomic_compare_exchange_strong(&heap->frozen, &running, lock_thread());
+	lock_take(&heap->lock);
+	heap_quiesce(heap);
+	lock_drop(&heap->lock);
+}
+
+void heap_thaw(struct heap *heap)
+{
 	uint32_t me = lock_thread();
 
 	lock_take(&heap->lock);
-	heap_rejoin(heap);
+	heap_resume(heap);
 	lock_drop(&heap->lock);
-	if (atomic_compare_exchange_strong(&heap->stopped, &me, 0))
-		lock_wake_all(&heap->stopped);
+	if (atomic_compare_exchange_strong(&heap->frozen, &me, 0))
+		lock_wake_all(&heap->frozen);
 }
 
 void heap_dismiss(struct heap *heap)
 {
-	if (atomic_exchange(&heap->stopped, HEAP_GONE))
-		lock_wake_all(&heap->stopped);
+	if (atomic_exchange(&heap->frozen, HEAP_GONE))
+		lock_wake_all(&heap->frozen);
 	if (atomic_exchange(&heap->owner, HEAP_GONE))
 		lock_wake_all(&heap->owner);
 }
@@ -96,7 +95,7 @@ void heap_dismiss(struct heap *heap)
 void heap_recall(struct heap *heap)
 {
 	heap->relocks = 0;
-	heap_rejoin(heap);
+	heap_resume(heap);
 	atomic_store(&heap->owner, 0);
-	atomic_store(&heap->stopped, 0);
+	atomic_store(&heap->frozen, 0);
 }

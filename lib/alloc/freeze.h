@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Stopping a heap: no other thread is inside a serialised operation on it, or starts one, until
- * it is resumed. See freeze.c.
+ * Freezing a heap: no other thread is in a serialised operation on it, or starts one, until it is
+ * thawed. See freeze.c.
  *
  * Not for heaps whose caller serialises. One thread at a time: heap/user_lock.c sees to that.
  */
@@ -10,22 +10,22 @@
 
 #include "alloc/types.h"
 
-/* The calling thread goes on; others wait in their next operation. */
-void heap_stop(struct heap *heap);
-void heap_resume(struct heap *heap);
+/* The calling thread goes on; others wait at their next operation. */
+void heap_freeze(struct heap *heap);
+void heap_thaw(struct heap *heap);
 
 /*
- * The heap is destroyed, but held by somebody: nobody waits for it any more, in heap_lock() or because
- * it is stopped. And it is not, after all: as new, locked by nobody.
+ * dismiss: the heap is destroyed while references remain: wakes all waiters, of heap_user_lock() and of the
+ * freeze, and lets none wait again. recall: destroying failed; thawed and not locked by the program.
  */
 void heap_dismiss(struct heap *heap);
 void heap_recall(struct heap *heap);
 
 /*
- * With the heap's lock held and the heap running: until heap_rejoin() nobody is inside a shard,
- * and nobody gets inside without the lock.
+ * Under the heap's lock, of a heap that is not frozen: until heap_resume() no thread is in a shard, nor gets
+ * there without the lock.
  */
-void heap_hush(struct heap *heap);
-void heap_rejoin(struct heap *heap);
+void heap_quiesce(struct heap *heap);
+void heap_resume(struct heap *heap);
 
 #endif

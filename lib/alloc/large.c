@@ -4,7 +4,7 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "alloc/enter.h"
+#include "alloc/heap_lock.h"
 #include "alloc/canary.h"
 #include "alloc/large.h"
 #include "alloc/run_walk.h"
@@ -64,12 +64,12 @@ static void large_put(struct heap *heap, char *p, size_t bytes, size_t n, unsign
 		return;
 	/* The page may have to be fetched: not under the lock. */
 	canary_put(p, bytes, bytes - n, heap->canary);
-	locked = heap_enter_call(heap, flags);
+	locked = heap_lock_call(heap, flags);
 	page = heap_page(heap, large_page(heap, p));
 	if (page)
 		large_set_bytes(page, n, 0);
 	if (locked)
-		heap_leave(heap);
+		heap_unlock(heap);
 }
 
 /* The block has its pages and is marked; zeroes what is new and not zero yet, and seals it. */
@@ -100,11 +100,11 @@ static size_t large_take(struct heap *heap, size_t n, size_t pages, size_t align
 	enum run_commit commit = large_commit(heap, pages << PAGE_SHIFT);
 	size_t at = run_alloc(heap, pages, align, RUN_COMMITTED, fresh, error);
 
-	if (at == RUN_NONE && slab_sweep_due(heap))
+	if (at == RUN_NONE && slab_reclaim_due(heap))
 		at = run_alloc(heap, pages, align, RUN_COMMITTED, fresh, error);
 	if (at == RUN_NONE)
 		at = run_alloc(heap, pages, align, commit, fresh, error);
-	if (at == RUN_NONE && slab_sweep(heap))
+	if (at == RUN_NONE && slab_reclaim_empty(heap))
 		at = run_alloc(heap, pages, align, commit, fresh, error);
 	if (at != RUN_NONE) {
 		large_mark(heap_page(heap, at), pages, n);
@@ -119,9 +119,9 @@ void *large_alloc(struct heap *heap, size_t n, size_t more, size_t align, unsign
 	size_t pages = large_pages(n + more), fresh, at;
 	char *p;
 
-	heap_enter_call(heap, flags);
+	heap_lock_call(heap, flags);
 	at = large_take(heap, n, pages, align > PAGE_BYTES ? align >> PAGE_SHIFT : 1, &fresh, error);
-	heap_leave(heap);
+	heap_unlock(heap);
 	if (at == RUN_NONE)
 		return NULL;
 	p = heap->base + (at << PAGE_SHIFT);
@@ -140,7 +140,7 @@ static enum heap_fault large_explain(struct heap *heap, const void *p)
 	tag = page_tag(heap_page(heap, page));
 	if ((uintptr_t)p & (PAGE_BYTES - 1))
 		return HEAP_UNALLOCATED;
-	return page_kind(tag) == PAGE_HELD || tag & PAGE_WAS_BLOCK ? HEAP_FREED : HEAP_UNALLOCATED;
+	return page_kind(tag) == PAGE_QUARANTINED || tag & PAGE_WAS_BLOCK ? HEAP_DOUBLE_FREE : HEAP_UNALLOCATED;
 }
 
 /* p is the first byte of a live large block, or what it is. Locked. */
@@ -164,7 +164,7 @@ bool large_intact(struct heap *heap, size_t head)
 					   heap->canary);
 }
 
-enum heap_fault large_hold(struct heap *heap, void *p)
+enum heap_fault large_quarantine(struct heap *heap, void *p)
 {
 	size_t page = large_page(heap, p);
 	enum heap_fault fault = large_check(heap, p);
@@ -172,7 +172,7 @@ enum heap_fault large_hold(struct heap *heap, void *p)
 	if (fault == HEAP_OK && !large_intact(heap, page))
 		fault = HEAP_OVERRUN;
 	if (fault == HEAP_OK)
-		page_set(heap_page(heap, page), PAGE_HELD,
+		page_set(heap_page(heap, page), PAGE_QUARANTINED,
 			 page_count(page_tag(heap_page(heap, page))));
 	return fault;
 }
@@ -190,12 +190,12 @@ enum heap_fault large_free(struct heap *heap, void *p, unsigned int flags)
 	enum heap_fault fault;
 
 	/* A signal handler that may not wait: the block is lost until the heap is destroyed. */
-	if (!heap_enter_call(heap, flags))
+	if (!heap_lock_call(heap, flags))
 		return HEAP_OK;
-	fault = large_hold(heap, p);
+	fault = large_quarantine(heap, p);
 	if (fault == HEAP_OK)
 		large_release(heap, p);
-	heap_leave(heap);
+	heap_unlock(heap);
 	return fault;
 }
 
@@ -240,7 +240,7 @@ enum heap_fault large_resize(struct heap *heap, void *p, size_t n, size_t more, 
 	enum heap_fault fault;
 
 	*out = NULL;
-	heap_enter_call(heap, flags);
+	heap_lock_call(heap, flags);
 	fault = large_check(heap, p);
 	if (fault == HEAP_OK && !large_intact(heap, at))
 		fault = HEAP_OVERRUN;
@@ -250,7 +250,7 @@ enum heap_fault large_resize(struct heap *heap, void *p, size_t n, size_t more, 
 		if (n <= heap->maximum)
 			large_resize_run(heap, at, n, more, &pages, &fresh);
 	}
-	heap_leave(heap);
+	heap_unlock(heap);
 	if (fault == HEAP_OK && fresh != RUN_NONE) {
 		large_finish(heap, p, pages, n > *old ? *old : n, n, fresh, flags);
 		*out = p;
@@ -262,11 +262,11 @@ enum heap_fault large_validate(struct heap *heap, const void *p)
 {
 	enum heap_fault fault;
 
-	if (!heap_enter_safely(heap))
+	if (!heap_lock_unless_in_signal(heap))
 		return HEAP_OK;
 	fault = large_check(heap, p);
 	if (fault == HEAP_OK && !large_intact(heap, large_page(heap, p)))
 		fault = HEAP_OVERRUN;
-	heap_leave(heap);
+	heap_unlock(heap);
 	return fault;
 }

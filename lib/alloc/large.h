@@ -17,7 +17,7 @@
 
 /*
  * A block of n bytes, with so many more behind it. Takes the lock itself, as all here unless it says
- * locked. NULL and *error = -ENOMEM, -EDQUOT. Not where heap_would_hang().
+ * locked. NULL and *error = -ENOMEM, -EDQUOT. Not where heap_in_signal_reentry().
  */
 void *large_alloc(struct heap *heap, size_t n, size_t more, size_t align, unsigned int flags,
 		  int *error);
@@ -27,13 +27,13 @@ enum heap_fault large_free(struct heap *heap, void *p, unsigned int flags);
  * Both locked, and large_free when called one after the other: p is a block no more, its pages
  * are kept; they are given back.
  */
-enum heap_fault large_hold(struct heap *heap, void *p);
+enum heap_fault large_quarantine(struct heap *heap, void *p);
 void large_release(struct heap *heap, void *p);
 /* Lock-free. */
 enum heap_fault large_size(struct heap *heap, const void *p, size_t *size);
 /*
  * *out = p, resized where it is, or NULL if it must move; *old = its size before. Not where
- * heap_would_hang().
+ * heap_in_signal_reentry().
  */
 enum heap_fault large_resize(struct heap *heap, void *p, size_t n, size_t more, unsigned int flags,
 			     void **out, size_t *old);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * A heap's metadata: cut off the front of chunks of side pages, never given back singly.
+ * A heap's metadata: cut off the front of chunks of metadata pages, never given back singly.
  *
  *   heap->first ◀── chunk ◀── chunk ◀── heap->meta		| header | used … | free |
  *
@@ -19,9 +19,9 @@ static unsigned int meta_order(const struct heap *heap, size_t bytes)
 {
 	unsigned int order = 0;
 
-	while (SIDE_PAGE << order < bytes + 64)
+	while (META_PAGE << order < bytes + 64)
 		order++;
-	while (order < META_ORDER_MAX && SIDE_PAGE << (order + 3) <= heap->meta_bytes)
+	while (order < META_ORDER_MAX && META_PAGE << (order + 3) <= heap->meta_bytes)
 		order++;
 	return order;
 }
@@ -32,23 +32,23 @@ static int meta_grow(struct heap *heap, size_t bytes)
 	struct meta_chunk *chunk;
 	int error;
 
-	chunk = side_alloc(heap->range.backend, order, &error);
+	chunk = meta_pages_alloc(heap->range.backend, order, &error);
 	if (!chunk)
 		return error;
 	*chunk = (struct meta_chunk){
 		.next = heap->meta, .order = order, .used = sizeof(*chunk),
 	};
 	heap->meta = chunk;
-	heap->meta_bytes += SIDE_PAGE << order;
+	heap->meta_bytes += META_PAGE << order;
 	return 0;
 }
 
-static void *meta_cut(struct meta_chunk *chunk, size_t bytes)
+static void *meta_bump(struct meta_chunk *chunk, size_t bytes)
 {
 	size_t align = bytes < 64 ? 8 : 64;
 	size_t at = (chunk->used + align - 1) & ~(align - 1);
 
-	if (at + bytes > SIDE_PAGE << chunk->order)
+	if (at + bytes > META_PAGE << chunk->order)
 		return NULL;
 	chunk->used = (uint32_t)(at + bytes);
 	return memset((char *)chunk + at, 0, bytes);
@@ -56,12 +56,12 @@ static void *meta_cut(struct meta_chunk *chunk, size_t bytes)
 
 void *heap_meta_alloc(struct heap *heap, size_t bytes, int *error)
 {
-	void *p = meta_cut(heap->meta, bytes);
+	void *p = meta_bump(heap->meta, bytes);
 
 	if (p)
 		return p;
 	*error = meta_grow(heap, bytes);
-	return *error ? NULL : meta_cut(heap->meta, bytes);
+	return *error ? NULL : meta_bump(heap->meta, bytes);
 }
 
 /* A directory that reaches chunk n. Readers may hold the old one: it stays. */
@@ -81,7 +81,7 @@ static struct pagedir *meta_directory(struct heap *heap, size_t n, int *error)
 				      pagemap_none, memory_order_relaxed);
 	atomic_store_explicit(&heap->map, dir, memory_order_release);
 	reach = heap->flags & HEAP_F_CHECK ? 0 : chunks << (CHUNK_SHIFT + PAGE_SHIFT);
-	atomic_store_explicit(&heap->reach, reach < heap->maximum ? reach : heap->maximum,
+	atomic_store_explicit(&heap->mapped_bytes, reach < heap->maximum ? reach : heap->maximum,
 			      memory_order_release);
 	return dir;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The side region: where metadata lives, apart from the blocks that programs overrun.
+ * The metadata region: where metadata lives, apart from the blocks that programs overrun.
  *
  *   | guard |== in use and free blocks ==|== committed ==|. . . . reserved . . . . . . |
  *   4 KiB                              used                                as reservation.h says
@@ -18,61 +18,61 @@
 #include "os/reservation.h"
 #include "alloc/meta_region.h"
 
-#define SIDE_STEP_MIN	((size_t)32 << 10)
-#define SIDE_STEP_MAX	((size_t)1 << 20)
+#define META_STEP_MIN	((size_t)32 << 10)
+#define META_STEP_MAX	((size_t)1 << 20)
 
-static int side_open(struct side *side, const struct backend *backend)
+static int meta_region_open(struct meta_region *region, const struct backend *backend)
 {
 	int saved = errno, error = -ENOMEM;
 	struct room room = { 0 };
 
 	room_now(&room);
-	for (size_t size = room_for_side(&room); size >= ROOM_LEAST; size = room_smaller(size)) {
-		error = backend->reserve(&side->range, SIDE_STEP_MIN, size, 0, "side");
+	for (size_t size = room_for_metadata(&room); size >= ROOM_LEAST; size = room_smaller(size)) {
+		error = backend->reserve(&region->range, META_STEP_MIN, size, 0, "side");
 		if (error != -ENOMEM && error != -EINVAL)
 			break;
 	}
 	if (error) {
-		side->range.backend = NULL;
+		region->range.backend = NULL;
 		return error;
 	}
 	/* What runs over the end of a mapping below must not reach metadata. */
-	mprotect(side->range.base, SIDE_PAGE, PROT_NONE);
+	mprotect(region->range.base, META_PAGE, PROT_NONE);
 	errno = saved;
-	side->range.backend = backend;
-	side->used = SIDE_PAGE;
+	region->range.backend = backend;
+	region->used = META_PAGE;
 	return 0;
 }
 
-static struct side *side_of(struct process *process, const struct backend *backend, int *error)
+static struct meta_region *meta_region_of(struct process *process, const struct backend *backend, int *error)
 {
-	struct side *side = NULL;
+	struct meta_region *region = NULL;
 
-	for (int i = 0; i < SIDE_REGIONS; i++) {
-		side = &process->side[i];
-		if (side->range.backend == backend)
-			return side;
-		if (!side->range.backend) {
-			*error = side_open(side, backend);
-			return *error ? NULL : side;
+	for (int i = 0; i < META_REGIONS; i++) {
+		region = &process->meta[i];
+		if (region->range.backend == backend)
+			return region;
+		if (!region->range.backend) {
+			*error = meta_region_open(region, backend);
+			return *error ? NULL : region;
 		}
 	}
 	*error = -ENOMEM;
 	return NULL;
 }
 
-static size_t side_clamp(size_t n, size_t low, size_t high)
+static size_t meta_clamp(size_t n, size_t low, size_t high)
 {
 	return n < low ? low : n > high ? high : n;
 }
 
 /* Makes [used, used + size) committed; a whole step if the quota allows. */
-static int side_grow(struct side *side, size_t size)
+static int meta_region_grow(struct meta_region *region, size_t size)
 {
-	struct backend_range *range = &side->range;
-	size_t need = side->used + size;
-	size_t step = side_clamp(range->committed / 32, SIDE_STEP_MIN, SIDE_STEP_MAX);
-	size_t want = range->committed + (step & ~(SIDE_PAGE - 1));
+	struct backend_range *range = &region->range;
+	size_t need = region->used + size;
+	size_t step = meta_clamp(range->committed / 32, META_STEP_MIN, META_STEP_MAX);
+	size_t want = range->committed + (step & ~(META_PAGE - 1));
 
 	if (need <= range->committed)
 		return 0;
@@ -84,101 +84,101 @@ static int side_grow(struct side *side, size_t size)
 	return range->backend->commit(range, need, true);
 }
 
-static void side_push(struct side *side, void *p, unsigned int order)
+static void meta_pages_push(struct meta_region *region, void *p, unsigned int order)
 {
-	*(void **)p = side->free[order];
-	side->free[order] = p;
+	*(void **)p = region->free[order];
+	region->free[order] = p;
 }
 
-static void *side_pop(struct side *side, unsigned int order)
+static void *meta_pages_pop(struct meta_region *region, unsigned int order)
 {
-	void *p = side->free[order];
+	void *p = region->free[order];
 
 	if (p)
-		side->free[order] = *(void **)p;
+		region->free[order] = *(void **)p;
 	return p;
 }
 
 /* The smallest free block that is large enough, its upper halves given back. */
-static void *side_split(struct side *side, unsigned int order)
+static void *meta_pages_split(struct meta_region *region, unsigned int order)
 {
-	for (unsigned int o = order; o < SIDE_ORDERS; o++) {
-		char *p = side_pop(side, o);
+	for (unsigned int o = order; o < META_ORDERS; o++) {
+		char *p = meta_pages_pop(region, o);
 
 		if (!p)
 			continue;
 		while (o-- > order)
-			side_push(side, p + (SIDE_PAGE << o), o);
+			meta_pages_push(region, p + (META_PAGE << o), o);
 		return p;
 	}
 	return NULL;
 }
 
-void *side_alloc(const struct backend *backend, unsigned int order, int *error)
+void *meta_pages_alloc(const struct backend *backend, unsigned int order, int *error)
 {
 	struct process *process = process_get();
-	struct side *side;
+	struct meta_region *region;
 	char *p = NULL;
 
 	*error = -ENOMEM;
-	if (!process || order >= SIDE_ORDERS)
+	if (!process || order >= META_ORDERS)
 		return NULL;
-	lock_take(&process->side_lock);
-	side = side_of(process, backend, error);
-	if (side)
-		p = side_split(side, order);
-	if (side && !p) {
-		*error = side_grow(side, SIDE_PAGE << order);
+	lock_take(&process->meta_region_lock);
+	region = meta_region_of(process, backend, error);
+	if (region)
+		p = meta_pages_split(region, order);
+	if (region && !p) {
+		*error = meta_region_grow(region, META_PAGE << order);
 		if (*error == 0) {
-			p = side->range.base + side->used;
-			side->used += SIDE_PAGE << order;
+			p = region->range.base + region->used;
+			region->used += META_PAGE << order;
 		}
 	}
-	lock_drop(&process->side_lock);
+	lock_drop(&process->meta_region_lock);
 	return p;
 }
 
-void side_free(const struct backend *backend, void *p, unsigned int order)
+void meta_pages_free(const struct backend *backend, void *p, unsigned int order)
 {
 	struct process *process = process_get();
 	int error = 0;
 
-	lock_take(&process->side_lock);
-	side_push(side_of(process, backend, &error), p, order);
-	lock_drop(&process->side_lock);
+	lock_take(&process->meta_region_lock);
+	meta_pages_push(meta_region_of(process, backend, &error), p, order);
+	lock_drop(&process->meta_region_lock);
 }
 
-void *side_alloc_record(const struct backend *backend, int *error)
+void *meta_record_alloc(const struct backend *backend, int *error)
 {
 	struct process *process = process_get();
-	struct side *side;
+	struct meta_region *region;
 	void *p = NULL;
 
 	*error = -ENOMEM;
 	if (!process)
 		return NULL;
-	lock_take(&process->side_lock);
-	side = side_of(process, backend, error);
-	if (side && side->records) {
-		p = side->records;
-		side->records = *(void **)p;
+	lock_take(&process->meta_region_lock);
+	region = meta_region_of(process, backend, error);
+	if (region && region->records) {
+		p = region->records;
+		region->records = *(void **)p;
 	}
-	lock_drop(&process->side_lock);
-	if (p || !side)
+	lock_drop(&process->meta_region_lock);
+	if (p || !region)
 		return p;
-	p = side_alloc(backend, 0, error);
-	return p ? memset(p, 0, SIDE_PAGE) : NULL;
+	p = meta_pages_alloc(backend, 0, error);
+	return p ? memset(p, 0, META_PAGE) : NULL;
 }
 
-void side_free_record(const struct backend *backend, void *p)
+void meta_record_free(const struct backend *backend, void *p)
 {
 	struct process *process = process_get();
-	struct side *side;
+	struct meta_region *region;
 	int error = 0;
 
-	lock_take(&process->side_lock);
-	side = side_of(process, backend, &error);
-	*(void **)p = side->records;
-	side->records = p;
-	lock_drop(&process->side_lock);
+	lock_take(&process->meta_region_lock);
+	region = meta_region_of(process, backend, &error);
+	*(void **)p = region->records;
+	region->records = p;
+	lock_drop(&process->meta_region_lock);
 }

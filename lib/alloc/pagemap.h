@@ -38,7 +38,7 @@ enum page_kind {
 	PAGE_FREE_TAIL,		/* last page of a free run of 2 and more; payload: pages */
 	PAGE_SLAB,		/* payload: struct slab * (8-aligned, so it fits above the kind) */
 	PAGE_LARGE,		/* head of a large block; payload: pages; link: see large.h */
-	PAGE_HELD,		/* head of a large block, freed, kept from reuse; payload: pages */
+	PAGE_QUARANTINED,		/* head of a large block, freed, kept from reuse; payload: pages */
 };
 
 #define PAGE_KIND_MASK	7ULL

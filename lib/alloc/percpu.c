@@ -11,7 +11,7 @@
 #include "os/process.h"
 #include "os/report.h"
 
-#if OWNED
+#if PERCPU
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <stdlib.h>
@@ -23,57 +23,57 @@ static_assert(offsetof(struct rseq, cpu_id) == 4 && offsetof(struct rseq, rseq_c
 	      "as the sequences have it");
 static_assert(RSEQ_SIG == 0x53053053, "as the sequences have it");
 static_assert(offsetof(struct shard, current) == 0, "as the sequences have it");
-static_assert(sizeof(struct group) == 64, "blocks in a group, and bytes of one: see owned_give");
-static_assert(offsetof(struct group, avail) % 16 == 0 &&
-	      offsetof(struct group, freed) == offsetof(struct group, avail) + 8,
+static_assert(sizeof(struct group) == 64, "blocks in a group, and bytes of one: see percpu_free");
+static_assert(offsetof(struct group, free) % 16 == 0 &&
+	      offsetof(struct group, local_free) == offsetof(struct group, free) + 8,
 	      "both are stored by one instruction");
 
-ptrdiff_t owned_area;
+ptrdiff_t percpu_area;
 
 enum { UNKNOWN, POSSIBLE, IMPOSSIBLE };
 
-static bool owned_register(void)
+static bool percpu_register(void)
 {
 	int saved = errno;
 	bool registered;
 
-	owned_area = __rseq_offset;
-	registered = (int32_t)owned_cpu() >= 0 &&
+	percpu_area = __rseq_offset;
+	registered = (int32_t)percpu_cpu() >= 0 &&
 		     syscall(SYS_membarrier,
 			     MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ, 0, 0) == 0;
 	errno = saved;
 	return registered;
 }
 
-bool owned_possible(struct process *process)
+bool percpu_possible(struct process *process)
 {
-	uint32_t owned = process->owned;
+	uint32_t owned = process->percpu;
 
 	if (owned == UNKNOWN) {
-		owned = owned_register() ? POSSIBLE : IMPOSSIBLE;
+		owned = percpu_register() ? POSSIBLE : IMPOSSIBLE;
 		/* A child of vfork does not know it for its parent. */
-		if (owned == IMPOSSIBLE && owned_cpu() == (uint32_t)RSEQ_CPU_ID_UNINITIALIZED)
+		if (owned == IMPOSSIBLE && percpu_cpu() == (uint32_t)RSEQ_CPU_ID_UNINITIALIZED)
 			return false;
-		process->owned = owned;
+		process->percpu = owned;
 	}
 	return owned == POSSIBLE;
 }
 
-static bool owned_membarrier(void)
+static bool percpu_membarrier(void)
 {
 	return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, 0, 0) == 0;
 }
 
-bool owned_barrier(void)
+bool percpu_fence(void)
 {
 	int saved = errno;
-	bool done = owned_membarrier();
+	bool done = percpu_membarrier();
 
 	/* Not registered: a child that has its parent's heap (malloc/fork.c). */
 	if (!done)
-		done = owned_register() && owned_membarrier();
+		done = percpu_register() && percpu_membarrier();
 	if (!done)
-		process_get()->owned = IMPOSSIBLE;
+		process_get()->percpu = IMPOSSIBLE;
 	errno = saved;
 	return done;
 }
@@ -81,7 +81,7 @@ bool owned_barrier(void)
 #define CPU_WORDS	128	/* 8,192 CPUs, as many as Linux can have */
 
 /* This thread runs on the CPU: whoever ran there does not, and will start its sequence again. */
-static bool owned_visit(uint32_t cpu)
+static bool percpu_visit(uint32_t cpu)
 {
 	uint64_t mask[CPU_WORDS] = { 0 };
 
@@ -89,7 +89,7 @@ static bool owned_visit(uint32_t cpu)
 	return syscall(SYS_sched_setaffinity, 0, sizeof(mask), mask) == 0;
 }
 
-void owned_last_barrier(void)
+void percpu_last_fence(void)
 {
 	struct report line = REPORT_INIT;
 	uint64_t mask[CPU_WORDS];
@@ -99,7 +99,7 @@ void owned_last_barrier(void)
 
 	/* Those this process may not use, or that are not there, are refused. */
 	for (uint32_t cpu = 0; cpu < 8 * bytes; cpu++)
-		visited |= owned_visit(cpu);
+		visited |= percpu_visit(cpu);
 	if (visited) {
 		syscall(SYS_sched_setaffinity, 0, bytes, mask);
 		errno = saved;
@@ -111,18 +111,18 @@ void owned_last_barrier(void)
 	abort();
 }
 #else
-bool owned_possible(struct process *process)
+bool percpu_possible(struct process *process)
 {
 	(void)process;
 	return false;
 }
 
-bool owned_barrier(void)
+bool percpu_fence(void)
 {
 	return true;
 }
 
-void owned_last_barrier(void)
+void percpu_last_fence(void)
 {
 }
 #endif

@@ -1,55 +1,54 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Slabs that belong to CPUs: the four operations as restartable sequences (rseq(2)), and the only
- * assembly of the library.
+ * Per-CPU slabs: allocating and freeing as restartable sequences (rseq(2)), the only assembly of the
+ * library.
  *
  *	3: rseq area ◀── address of { start 1, length 2 - 1, abort 4 }
- *	1: which CPU?  gate open?  …  loads, decisions, stores that nobody minds  …
+ *	1: which CPU?  below percpu_limit?  …  loads, decisions, harmless stores  …
  *	   one store: the commit
  *	2:
- *	4: signature before it; the kernel comes here instead of going on: jump to 3
+ *	4: behind a signature; the kernel continues here instead: jump to 3
  *
- * If a thread between 1 and 2 is preempted, migrated or gets a signal, the kernel sends it to 4
- * before anything else runs in its place. So between 1 and 2 nobody else is inside a sequence on
- * the same CPU, and words that only sequences of one CPU write need no atomic operation. Before
- * the commit only such stores are made as are harmless if they come to nothing: into a block that
- * is free, its canary; into the slack of a block that is free.
+ * If a thread between 1 and 2 is preempted, migrated or gets a signal, the kernel moves it to 4 before
+ * anything else runs in its place. So between 1 and 2 no other thread is in a sequence on the same CPU, and
+ * words that only sequences of one CPU write need no atomic operation. Stores before the commit are harmless
+ * if it does not happen: the canary of a free block, the slack of a free block.
  *
- * The gate is how many CPUs have shards while the heap is owned and running, else 0. One compare
- * with the CPU's number asks: is the heap in this mode, has this CPU a shard, is nobody stopping
- * the heap? Who closes the gate calls owned_barrier(): membarrier aborts every sequence that runs.
+ * percpu_limit is how many CPUs have shards while the heap is in this mode and not frozen or quiescent,
+ * else 0: one compare with the CPU's number. A thread that clears it calls percpu_fence(): membarrier
+ * aborts every sequence that runs.
  *
- * glibc registers the area for every thread that it makes; where it could not the CPU's number there is
- * negative, and no sequence passes the gate. In a child of vfork, which is on its parent's area without
- * being registered, percpu_vfork.c makes it so. A thread of another making has to have an area of its own that is
- * registered, or says so.
+ * glibc registers the area of every thread it makes; where it could not, the CPU's number there is negative,
+ * above any limit. A child of vfork uses its parent's area without being registered: percpu_vfork.c makes the
+ * number negative. A thread made without glibc has to have an area of its own that is registered, or says
+ * that it is not.
  */
-#ifndef PRIVHEAP_OWNED_H
-#define PRIVHEAP_OWNED_H
+#ifndef PRIVHEAP_PERCPU_H
+#define PRIVHEAP_PERCPU_H
 
 #include "alloc/types.h"
 #include "os/process.h"
 
 /* The thread sanitizer sees no sequences: it would take their stores for races. */
 #if defined(__SANITIZE_THREAD__)
-#define OWNED 0
+#define PERCPU 0
 #elif defined(__has_feature)
 #if __has_feature(thread_sanitizer)
-#define OWNED 0
+#define PERCPU 0
 #endif
 #endif
-#ifdef OWNED
+#ifdef PERCPU
 #elif defined(__x86_64__) && __has_include(<sys/rseq.h>)
-#define OWNED 1
+#define PERCPU 1
 #else
-#define OWNED 0
+#define PERCPU 0
 #endif
 
-#if OWNED
-/* Where the area is, from the thread pointer; set before the first heap is known to anybody. */
-extern ptrdiff_t owned_area __attribute__((visibility("hidden")));
+#if PERCPU
+/* Of the area, from the thread pointer; set before the first heap is published. */
+extern ptrdiff_t percpu_area __attribute__((visibility("hidden")));
 
-#define OWNED_BEGIN							\
+#define PERCPU_BEGIN							\
 	".pushsection __rseq_cs, \"aw\"\n"				\
 	".balign 32\n"							\
 	"9:\n"								\
@@ -61,15 +60,15 @@ extern ptrdiff_t owned_area __attribute__((visibility("hidden")));
 	"movq %[t], %%fs:8(%[area])\n"					\
 	"1:\n\t"
 
-#define OWNED_CPU							\
+#define PERCPU_CPU							\
 	"movl %%fs:4(%[area]), %k[t]\n\t"
 
-#define OWNED_GATE							\
-	OWNED_CPU							\
-	"cmpl %c[gate](%[heap]), %k[t]\n\t"				\
+#define PERCPU_LIMIT							\
+	PERCPU_CPU							\
+	"cmpl %c[limit](%[heap]), %k[t]\n\t"				\
 	"jae %l[none]\n\t"
 
-#define OWNED_END							\
+#define PERCPU_END							\
 	"2:\n"								\
 	".pushsection __rseq_failure, \"ax\"\n"				\
 	".byte 0x0f, 0xb9, 0x3d\n"					\
@@ -79,31 +78,31 @@ extern ptrdiff_t owned_area __attribute__((visibility("hidden")));
 	".popsection\n"
 
 /*
- * *p = a block of this CPU's current group, sealed: its slack noted, its canary written. False:
- * none, or the gate is closed. When avail is empty all of freed becomes avail, by one store of
- * both; but not what is in remote too, because somebody freed it twice.
+ * *p = a block of this CPU's current group, its slack noted and its canary written. False: none, or above the
+ * limit. When free is empty all of local_free becomes free, by one store of both; but not what is in
+ * remote_free, too, because it was freed twice.
  */
-static inline bool owned_take(struct heap *heap, size_t class, size_t n, void **p)
+static inline bool percpu_alloc(struct heap *heap, size_t class, size_t n, void **p)
 {
 	uint64_t seen, t, slack, q;
 
 	__asm__ volatile goto(
-		OWNED_BEGIN
-		OWNED_GATE
+		PERCPU_BEGIN
+		PERCPU_LIMIT
 		"movq %c[shards](%[heap], %[t], 8), %[t]\n\t"
 		"movq (%[t], %[class], 8), %[t]\n\t"
-		"movq %c[avail](%[t]), %[seen]\n\t"
+		"movq %c[free](%[t]), %[seen]\n\t"
 		"testq %[seen], %[seen]\n\t"
 		"jnz 5f\n\t"
-		"movq %c[freed](%[t]), %[seen]\n\t"
-		"movq %c[remote](%[t]), %[p]\n\t"
+		"movq %c[local_free](%[t]), %[seen]\n\t"
+		"movq %c[remote_free](%[t]), %[p]\n\t"
 		"andq %[seen], %[p]\n\t"
 		"xorq %[p], %[seen]\n\t"
 		"jz %l[none]\n\t"
 		"movq %[seen], %%xmm0\n\t"
 		"movq %[p], %%xmm1\n\t"
 		"punpcklqdq %%xmm1, %%xmm0\n\t"
-		"movdqa %%xmm0, %c[avail](%[t])\n"
+		"movdqa %%xmm0, %c[free](%[t])\n"
 		"5:\n\t"
 		"rep bsfq %[seen], %[p]\n\t"
 		"movq %c[slacks](%[t]), %[q]\n\t"
@@ -125,17 +124,17 @@ static inline bool owned_take(struct heap *heap, size_t class, size_t n, void **
 		"movdqa %c[canary](%[heap]), %%xmm0\n\t"
 		"movdqu %%xmm0, (%[slack], %[n])\n"
 		"6:\n\t"
-		"movq %[seen], %c[avail](%[t])\n"
-		OWNED_END
+		"movq %[seen], %c[free](%[t])\n"
+		PERCPU_END
 		: [p] "=&a" (*(uintptr_t *)p), [seen] "=&r" (seen), [t] "=&r" (t),
 		  [slack] "=&r" (slack), [q] "=&r" (q)
-		: [area] "r" (owned_area), [heap] "r" (heap), [class] "r" (class), [n] "r" (n),
-		  [gate] "i" (offsetof(struct heap, gate)),
+		: [area] "r" (percpu_area), [heap] "r" (heap), [class] "r" (class), [n] "r" (n),
+		  [limit] "i" (offsetof(struct heap, percpu_limit)),
 		  [canary] "i" (offsetof(struct heap, canary)),
 		  [shards] "i" (offsetof(struct heap, shards)),
-		  [avail] "i" (offsetof(struct group, avail)),
-		  [freed] "i" (offsetof(struct group, freed)),
-		  [remote] "i" (offsetof(struct group, remote)),
+		  [free] "i" (offsetof(struct group, free)),
+		  [local_free] "i" (offsetof(struct group, local_free)),
+		  [remote_free] "i" (offsetof(struct group, remote_free)),
 		  [base] "i" (offsetof(struct group, base)),
 		  [slacks] "i" (offsetof(struct group, slack)),
 		  [size] "i" (offsetof(struct group, size))
@@ -146,33 +145,33 @@ none:
 	return false;
 }
 
-/* Block i of a slab of this CPU is free. False: it is so already, or not here, or not now. */
-static inline bool owned_give(struct heap *heap, struct slab *slab, struct group *group, size_t i)
+/* Frees block i of a slab of this CPU. False: it is free already, the slab another CPU's, or above the limit. */
+static inline bool percpu_free(struct heap *heap, struct slab *slab, struct group *group, size_t i)
 {
 	uint64_t freed, t;
 
 	__asm__ volatile goto(
-		OWNED_BEGIN
-		OWNED_GATE
+		PERCPU_BEGIN
+		PERCPU_LIMIT
 		"cmpl %c[local](%[slab]), %k[t]\n\t"
 		"jne %l[none]\n\t"
-		"movq %c[at_freed](%[group]), %[freed]\n\t"
-		"movq %c[avail](%[group]), %[t]\n\t"
-		"orq %c[remote](%[group]), %[t]\n\t"
+		"movq %c[local_free](%[group]), %[freed]\n\t"
+		"movq %c[free](%[group]), %[t]\n\t"
+		"orq %c[remote_free](%[group]), %[t]\n\t"
 		"orq %[freed], %[t]\n\t"
 		"btq %[i], %[t]\n\t"
 		"jc %l[none]\n\t"
 		"btsq %[i], %[freed]\n\t"
-		"movq %[freed], %c[at_freed](%[group])\n"
-		OWNED_END
+		"movq %[freed], %c[local_free](%[group])\n"
+		PERCPU_END
 		: [freed] "=&r" (freed), [t] "=&r" (t)
-		: [area] "r" (owned_area), [heap] "r" (heap), [slab] "r" (slab),
+		: [area] "r" (percpu_area), [heap] "r" (heap), [slab] "r" (slab),
 		  [group] "r" (group), [i] "r" (i),
-		  [gate] "i" (offsetof(struct heap, gate)),
+		  [limit] "i" (offsetof(struct heap, percpu_limit)),
 		  [local] "i" (offsetof(struct slab, local)),
-		  [avail] "i" (offsetof(struct group, avail)),
-		  [at_freed] "i" (offsetof(struct group, freed)),
-		  [remote] "i" (offsetof(struct group, remote))
+		  [free] "i" (offsetof(struct group, free)),
+		  [local_free] "i" (offsetof(struct group, local_free)),
+		  [remote_free] "i" (offsetof(struct group, remote_free))
 		: "memory", "cc"
 		: none);
 	return true;
@@ -180,31 +179,31 @@ none:
 	return false;
 }
 
-/* The same from any CPU: the commit is an atomic operation on `remote`. */
-static inline bool owned_give_remote(struct heap *heap, struct group *group, size_t i)
+/* The same from any CPU: the commit is an atomic operation on remote_free. */
+static inline bool percpu_free_remote(struct heap *heap, struct group *group, size_t i)
 {
 	uint64_t old, t;
 
 	__asm__ volatile goto(
-		OWNED_BEGIN
-		OWNED_GATE
-		"movq %c[remote](%[group]), %[old]\n\t"
-		"movq %c[freed](%[group]), %[t]\n\t"
-		"orq %c[avail](%[group]), %[t]\n\t"
+		PERCPU_BEGIN
+		PERCPU_LIMIT
+		"movq %c[remote_free](%[group]), %[old]\n\t"
+		"movq %c[local_free](%[group]), %[t]\n\t"
+		"orq %c[free](%[group]), %[t]\n\t"
 		"orq %[old], %[t]\n\t"
 		"btq %[i], %[t]\n\t"
 		"jc %l[none]\n\t"
 		"movq %[old], %[t]\n\t"
 		"btsq %[i], %[t]\n\t"
-		"lock cmpxchgq %[t], %c[remote](%[group])\n"
-		OWNED_END
+		"lock cmpxchgq %[t], %c[remote_free](%[group])\n"
+		PERCPU_END
 		"jnz 3b\n\t"
 		: [old] "=&a" (old), [t] "=&r" (t)
-		: [area] "r" (owned_area), [heap] "r" (heap), [group] "r" (group), [i] "r" (i),
-		  [gate] "i" (offsetof(struct heap, gate)),
-		  [avail] "i" (offsetof(struct group, avail)),
-		  [freed] "i" (offsetof(struct group, freed)),
-		  [remote] "i" (offsetof(struct group, remote))
+		: [area] "r" (percpu_area), [heap] "r" (heap), [group] "r" (group), [i] "r" (i),
+		  [limit] "i" (offsetof(struct heap, percpu_limit)),
+		  [free] "i" (offsetof(struct group, free)),
+		  [local_free] "i" (offsetof(struct group, local_free)),
+		  [remote_free] "i" (offsetof(struct group, remote_free))
 		: "memory", "cc"
 		: none);
 	return true;
@@ -213,19 +212,19 @@ none:
 }
 
 /* *word |= bits, if this is that CPU. */
-static inline bool owned_or(uint32_t cpu, _Atomic uint64_t *word, uint64_t bits)
+static inline bool percpu_or(uint32_t cpu, _Atomic uint64_t *word, uint64_t bits)
 {
 	uint64_t t;
 
 	__asm__ volatile goto(
-		OWNED_BEGIN
-		OWNED_CPU
+		PERCPU_BEGIN
+		PERCPU_CPU
 		"cmpl %[cpu], %k[t]\n\t"
 		"jne %l[none]\n\t"
 		"orq %[bits], (%[word])\n"
-		OWNED_END
+		PERCPU_END
 		: [t] "=&r" (t)
-		: [area] "r" (owned_area), [cpu] "r" (cpu), [word] "r" (word), [bits] "r" (bits)
+		: [area] "r" (percpu_area), [cpu] "r" (cpu), [word] "r" (word), [bits] "r" (bits)
 		: "memory", "cc"
 		: none);
 	return true;
@@ -233,15 +232,15 @@ none:
 	return false;
 }
 
-/* The CPU this thread runs on, or ran on until now. */
-static inline uint32_t owned_cpu(void)
+/* The CPU that this thread runs on, or did a moment ago. */
+static inline uint32_t percpu_cpu(void)
 {
-	const char *area = (const char *)__builtin_thread_pointer() + owned_area;
+	const char *area = (const char *)__builtin_thread_pointer() + percpu_area;
 
 	return *(const volatile uint32_t *)(area + 4);
 }
 #else
-static inline bool owned_take(struct heap *heap, size_t class, size_t n, void **p)
+static inline bool percpu_alloc(struct heap *heap, size_t class, size_t n, void **p)
 {
 	(void)heap;
 	(void)class;
@@ -250,7 +249,7 @@ static inline bool owned_take(struct heap *heap, size_t class, size_t n, void **
 	return false;
 }
 
-static inline bool owned_give(struct heap *heap, struct slab *slab, struct group *group, size_t i)
+static inline bool percpu_free(struct heap *heap, struct slab *slab, struct group *group, size_t i)
 {
 	(void)heap;
 	(void)slab;
@@ -259,7 +258,7 @@ static inline bool owned_give(struct heap *heap, struct slab *slab, struct group
 	return false;
 }
 
-static inline bool owned_give_remote(struct heap *heap, struct group *group, size_t i)
+static inline bool percpu_free_remote(struct heap *heap, struct group *group, size_t i)
 {
 	(void)heap;
 	(void)group;
@@ -267,7 +266,7 @@ static inline bool owned_give_remote(struct heap *heap, struct group *group, siz
 	return false;
 }
 
-static inline bool owned_or(uint32_t cpu, _Atomic uint64_t *word, uint64_t bits)
+static inline bool percpu_or(uint32_t cpu, _Atomic uint64_t *word, uint64_t bits)
 {
 	(void)cpu;
 	(void)word;
@@ -275,20 +274,20 @@ static inline bool owned_or(uint32_t cpu, _Atomic uint64_t *word, uint64_t bits)
 	return false;
 }
 
-static inline uint32_t owned_cpu(void)
+static inline uint32_t percpu_cpu(void)
 {
 	return 0;
 }
 #endif
 
 /* True if heaps of this process can be owned. Finds the area: before any of the above. */
-bool owned_possible(struct process *process);
+bool percpu_possible(struct process *process);
 /*
  * On return every sequence that ran on any CPU has committed or will start again. False: the kernel
- * refuses membarrier, now, and owned_possible() is over.
+ * refuses membarrier, now, and percpu_possible() is over.
  */
-bool owned_barrier(void);
+bool percpu_fence(void);
 /* The same without membarrier: slow, for the last time. A line and abort if that is refused too. */
-void owned_last_barrier(void);
+void percpu_last_fence(void);
 
 #endif

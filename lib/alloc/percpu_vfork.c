@@ -2,7 +2,7 @@
 /*
  * vfork, as the C library has it, and one store more.
  *
- *	parent	… cpu_id 3 … vfork ──────────── asleep ──────────────▶ cpu_id 3, by the kernel or owned_renew()
+ *	parent	… cpu_id 3 … vfork ──────────── asleep ──────────────▶ cpu_id 3, by the kernel or percpu_renew()
  *	child			   ╰▶ cpu_id -1 … its calls go by the lock … exec or _exit
  *
  * The child runs in its parent's memory, on its stack and with its thread pointer, and so with its
@@ -18,7 +18,7 @@
 #define _GNU_SOURCE
 #include "alloc/percpu.h"
 
-#if OWNED && !defined(__SANITIZE_ADDRESS__)
+#if PERCPU && !defined(__SANITIZE_ADDRESS__)
 #include <errno.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
@@ -39,7 +39,7 @@ static uint32_t cpu_now(void)
  * slept at all. Registering anew makes it write. Where that fails this thread's calls go by the lock until it
  * is moved to another CPU.
  */
-static void owned_renew(void)
+static void percpu_renew(void)
 {
 	uint32_t bytes = __rseq_size < sizeof(struct rseq) ? sizeof(struct rseq) : __rseq_size;
 	int saved = errno;
@@ -52,14 +52,14 @@ static void owned_renew(void)
 
 /* Where both come back to; result: of the system call. */
 __attribute__((used, visibility("hidden")))
-pid_t owned_vforked(long result)
+pid_t percpu_vforked(long result)
 {
 	if (result < 0) {
 		errno = (int)-result;
 		return -1;
 	}
 	if (result)
-		owned_renew();
+		percpu_renew();
 	else if ((int32_t)cpu_now() >= 0)
 		*(volatile uint32_t *)&area()->cpu_id = (uint32_t)RSEQ_CPU_ID_UNINITIALIZED;
 	return (pid_t)result;
@@ -84,7 +84,7 @@ __asm__(
 	".cfi_adjust_cfa_offset 8\n\t"
 	".cfi_rel_offset %rip, 0\n\t"
 	"movq %rax, %rdi\n\t"
-	"jmp owned_vforked\n\t"
+	"jmp percpu_vforked\n\t"
 	".cfi_endproc\n"
 	".size vfork, . - vfork\n"
 	".popsection\n");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Blocks of the slabs of a checked heap (see redzone.h).
+ * Red zones and fills of a checked heap's slabs (see redzone.h).
  */
 #include <string.h>
 #include "os/annotate.h"
@@ -59,119 +59,119 @@ void fill_new(char *p, size_t from, size_t n, unsigned int flags)
 	pattern_put(p + aligned, CHECK_NEW, n - aligned);
 }
 
-struct spot spot_at(struct slab *slab, const void *p)
+struct redzone redzone_block(struct slab *slab, const void *p)
 {
-	struct spot spot = { .slab = slab, .size = slab->size };
+	struct redzone block = { .slab = slab, .size = slab->size };
 
-	spot.i = (uint32_t)((size_t)((const char *)p - slab_base(slab)) / slab->size);
-	spot.p = slab_base(slab) + (size_t)spot.i * slab->size;
-	return spot;
+	block.i = (uint32_t)((size_t)((const char *)p - slab_base(slab)) / slab->size);
+	block.p = slab_base(slab) + (size_t)block.i * slab->size;
+	return block;
 }
 
-enum heap_fault spot_find(struct heap *heap, const void *p, struct spot *spot)
+enum heap_fault redzone_find(struct heap *heap, const void *p, struct redzone *block)
 {
-	enum heap_fault fault = ptr_to_block(heap, p, &spot->slab, &spot->i);
+	enum heap_fault fault = ptr_to_block(heap, p, &block->slab, &block->i);
 
-	if (fault == HEAP_OK && spot->slab)
-		*spot = spot_at(spot->slab, p);
+	if (fault == HEAP_OK && block->slab)
+		*block = redzone_block(block->slab, p);
 	return fault;
 }
 
 /* How many of the bytes before the block are a tail for certain: a full block may have none. */
-static size_t spot_before(const struct spot *spot)
+static size_t redzone_before(const struct redzone *block)
 {
 	size_t slack;
 
-	if (spot->i == 0 || slab_is_free(spot->slab, spot->i - 1))
-		return CHECK_TAIL_BYTES;
-	slack = slab_slack(spot->slab, spot->i - 1);
-	return slack < CHECK_TAIL_BYTES ? slack : CHECK_TAIL_BYTES;
+	if (block->i == 0 || slab_is_free(block->slab, block->i - 1))
+		return REDZONE_BYTES;
+	slack = slab_slack(block->slab, block->i - 1);
+	return slack < REDZONE_BYTES ? slack : REDZONE_BYTES;
 }
 
-void spot_show(const struct spot *spot)
+void redzone_unpoison(const struct redzone *block)
 {
-	annotate_show(spot->p - CHECK_TAIL_BYTES, spot->size + CHECK_TAIL_BYTES);
+	annotate_unpoison(block->p - REDZONE_BYTES, block->size + REDZONE_BYTES);
 }
 
-void spot_hide(const struct spot *spot, size_t n)
+void redzone_poison(const struct redzone *block, size_t n)
 {
-	size_t before = spot_before(spot);
+	size_t before = redzone_before(block);
 
-	annotate_hide(spot->p - before, before);
-	annotate_hide(spot->p + n, spot->size - n);
+	annotate_poison(block->p - before, before);
+	annotate_poison(block->p + n, block->size - n);
 }
 
-enum heap_fault spot_intact(const struct heap *heap, const struct spot *spot)
+enum heap_fault redzone_intact(const struct heap *heap, const struct redzone *block)
 {
-	size_t before = spot_before(spot), slack = slab_slack(spot->slab, spot->i);
+	size_t before = redzone_before(block), slack = slab_slack(block->slab, block->i);
 	unsigned char tail = tail_byte(heap);
 
-	if (!bytes_are(spot->p + spot->size - slack, tail, slack))
+	if (!bytes_are(block->p + block->size - slack, tail, slack))
 		return HEAP_OVERRUN;
-	return bytes_are(spot->p - before, tail, before) ? HEAP_OK : HEAP_UNDERRUN;
+	return bytes_are(block->p - before, tail, before) ? HEAP_OK : HEAP_UNDERRUN;
 }
 
-bool spot_untouched(const struct heap *heap, const struct spot *spot, size_t n)
+bool redzone_still_filled(const struct heap *heap, const struct redzone *block, size_t n)
 {
-	return !(heap->flags & HEAP_F_CHECK_FREE) || pattern_intact(spot->p, CHECK_FREED, n);
+	return !(heap->flags & HEAP_F_CHECK_FREE) || pattern_intact(block->p, CHECK_FREED, n);
 }
 
-void spot_wipe(const struct heap *heap, const struct spot *spot)
+void redzone_fill(const struct heap *heap, const struct redzone *block)
 {
-	size_t n = spot->size - CHECK_TAIL_BYTES;
+	size_t n = block->size - REDZONE_BYTES;
 
 	if (heap->flags & HEAP_F_CHECK_FREE)
-		pattern_put(spot->p, CHECK_FREED, n);
-	memset(spot->p + n, tail_byte(heap), CHECK_TAIL_BYTES);
+		pattern_put(block->p, CHECK_FREED, n);
+	memset(block->p + n, tail_byte(heap), REDZONE_BYTES);
 }
 
-void spot_resize(struct heap *heap, const struct spot *spot, size_t old, size_t n,
+void redzone_resize(struct heap *heap, const struct redzone *block, size_t old, size_t n,
 			unsigned int flags)
 {
-	fill_new(spot->p, old, n, flags);
-	memset(spot->p + n, tail_byte(heap), spot->size - n);
-	slab_set_slack(spot->slab, spot->i, spot->size - n);
+	fill_new(block->p, old, n, flags);
+	memset(block->p + n, tail_byte(heap), block->size - n);
+	slab_set_slack(block->slab, block->i, block->size - n);
 }
 
-void check_slab_made(struct heap *heap, struct slab *slab)
+void redzone_slab_made(struct heap *heap, struct slab *slab)
 {
 	char *first = slab_base(slab);
-	struct spot spot;
+	struct redzone block;
 
 	annotate_quiet();
-	annotate_show(first - CHECK_TAIL_BYTES, slab->bytes + CHECK_TAIL_BYTES);
-	memset(first - CHECK_TAIL_BYTES, tail_byte(heap), CHECK_TAIL_BYTES);
+	annotate_unpoison(first - REDZONE_BYTES, slab->bytes + REDZONE_BYTES);
+	memset(first - REDZONE_BYTES, tail_byte(heap), REDZONE_BYTES);
 	for (uint32_t at = 0; at < slab->bytes; at += slab->size) {
-		spot = spot_at(slab, first + at);
-		spot_wipe(heap, &spot);
+		block = redzone_block(slab, first + at);
+		redzone_fill(heap, &block);
 	}
-	annotate_hide(first - CHECK_TAIL_BYTES, slab->bytes + CHECK_TAIL_BYTES);
+	annotate_poison(first - REDZONE_BYTES, slab->bytes + REDZONE_BYTES);
 	annotate_loud();
 }
 
-void check_slab_gone(struct heap *heap, struct slab *slab)
+void redzone_slab_gone(struct heap *heap, struct slab *slab)
 {
 	(void)heap;
-	annotate_show(slab_base(slab) - CHECK_TAIL_BYTES, slab->bytes + CHECK_TAIL_BYTES);
+	annotate_unpoison(slab_base(slab) - REDZONE_BYTES, slab->bytes + REDZONE_BYTES);
 }
 
-enum heap_fault check_slab(struct heap *heap, struct slab *slab, const void **bad)
+enum heap_fault redzone_check_slab(struct heap *heap, struct slab *slab, const void **bad)
 {
 	enum heap_fault fault = HEAP_OK;
 	bool live;
 
 	annotate_quiet();
 	for (uint32_t i = 0; i < slab_blocks(slab) && fault == HEAP_OK; i++) {
-		struct spot spot = spot_at(slab, slab_base(slab) + (size_t)i * slab->size);
+		struct redzone block = redzone_block(slab, slab_base(slab) + (size_t)i * slab->size);
 
-		*bad = spot.p;
+		*bad = block.p;
 		live = !slab_is_free(slab, i);
-		spot_show(&spot);
+		redzone_unpoison(&block);
 		if (live)
-			fault = spot_intact(heap, &spot);
-		else if (!spot_untouched(heap, &spot, spot.size - CHECK_TAIL_BYTES))
-			fault = HEAP_STALE;
-		spot_hide(&spot, live ? spot.size - slab_slack(slab, i) : 0);
+			fault = redzone_intact(heap, &block);
+		else if (!redzone_still_filled(heap, &block, block.size - REDZONE_BYTES))
+			fault = HEAP_USE_AFTER_FREE;
+		redzone_poison(&block, live ? block.size - slab_slack(slab, i) : 0);
 	}
 	annotate_loud();
 	return fault;

@@ -14,7 +14,7 @@ size_t run_pages(struct heap *heap, size_t head)
 	switch (page_kind(tag)) {
 	case PAGE_FREE:
 	case PAGE_LARGE:
-	case PAGE_HELD:
+	case PAGE_QUARANTINED:
 		pages = page_count(tag);
 		return pages <= heap->runs.top - head ? pages : 0;
 	case PAGE_SLAB:

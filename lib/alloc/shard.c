@@ -47,27 +47,27 @@ bool shard_advance(struct heap *heap, unsigned int class)
 	struct shard *shard;
 
 	/* Not without the lock. */
-	if (heap->mode == HEAP_OWNED && here == heap->shard_count)
+	if (heap->mode == HEAP_PERCPU && here == heap->shard_count)
 		return false;
 	shard = shard_at(heap, here);
 	group = shard_current(shard, class);
 	if (group == &group_none)
 		return false;
 	next = group->next;
-	while (next != group && !(atomic_load(&next->avail) | atomic_load(&next->freed)))
+	while (next != group && !(atomic_load(&next->free) | atomic_load(&next->local_free)))
 		next = next->next;
 	return next != group &&
 	       atomic_compare_exchange_strong(&shard->current[class], &group, next);
 }
 
-void shard_barrier(struct heap *heap)
+void shard_fence(struct heap *heap)
 {
-	if (owned_barrier())
+	if (percpu_fence())
 		return;
-	atomic_store(&heap->gate, 0);
-	owned_last_barrier();
-	heap->disowned = true;
-	atomic_store(&heap->quiet, true);
+	atomic_store(&heap->percpu_limit, 0);
+	percpu_last_fence();
+	heap->percpu_off = true;
+	atomic_store(&heap->quiesced, true);
 }
 
 void shard_quiesce(struct heap *heap, uint32_t i)
@@ -76,8 +76,8 @@ void shard_quiesce(struct heap *heap, uint32_t i)
 
 	if (shard_alone(heap, i))
 		return;
-	if (heap->mode == HEAP_OWNED) {
-		shard_barrier(heap);
+	if (heap->mode == HEAP_PERCPU) {
+		shard_fence(heap);
 		return;
 	}
 	lock_spin_take(&shard->lock);
@@ -88,8 +88,8 @@ bool shard_or(struct heap *heap, uint32_t i, _Atomic uint64_t *word, uint64_t bi
 {
 	struct shard *shard = shard_at(heap, i);
 
-	if (heap->mode == HEAP_OWNED && !shard_alone(heap, i))
-		return owned_or(i, word, bits);
+	if (heap->mode == HEAP_PERCPU && !shard_alone(heap, i))
+		return percpu_or(i, word, bits);
 	if (heap->mode == HEAP_SHARED)
 		lock_spin_take(&shard->lock);
 	atomic_store_explicit(word, *word | bits, memory_order_release);
@@ -103,11 +103,11 @@ void *shard_take(struct heap *heap, uint32_t i, unsigned int class, size_t n)
 	struct shard *shard = shard_at(heap, i);
 	void *p;
 
-	if (heap->mode == HEAP_OWNED && !shard_alone(heap, i))
-		return owned_take(heap, class, n, &p) ? p : NULL;
+	if (heap->mode == HEAP_PERCPU && !shard_alone(heap, i))
+		return percpu_alloc(heap, class, n, &p) ? p : NULL;
 	if (heap->mode == HEAP_SHARED)
 		lock_spin_take(&shard->lock);
-	p = group_take(shard_current(shard, class), class, n, heap->canary);
+	p = slab_group_alloc(shard_current(shard, class), class, n, heap->canary);
 	if (heap->mode == HEAP_SHARED)
 		lock_spin_drop(&shard->lock);
 	return p;

@@ -1,20 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * A shard: the slabs that the threads on one CPU, or a few, allocate from. Each slab belongs to
- * one. To change avail and freed of its groups one has to be inside, and one at a time is:
+ * A shard: the slabs that the threads on one CPU, or a few, allocate from. Each slab belongs to one. free and
+ * local_free of its groups are written only inside the shard, by one thread at a time:
  *
- *	heap		inside is						a shard per
- *	owned		who runs a sequence on its CPU (percpu.h)		CPU
- *	shared		who holds its lock					CPU, or few CPUs
- *	exclusive	who calls: the program has promised			heap
- *	stopped		who holds the heap's lock				as it was
+ *	heap		inside is					a shard per
+ *	per-CPU		the sequence that runs on its CPU (percpu.h)	CPU
+ *	shared		the holder of its lock				CPU, or a few CPUs
+ *	exclusive	the caller: the program serialises		heap
+ *	quiescent	the holder of the heap's lock			as before
  *
- * An owned heap has one shard more, the last, for threads that are on no CPU with a shard: its number
- * is beyond the count, or the kernel does not tell the thread (its area is not registered). In there
- * is who holds the heap's lock.
+ * A per-CPU heap has one shard more, the last, for threads without a CPU's: the CPU's number is above the
+ * limit, or not known (the area is not registered). Inside it is the holder of the heap's lock.
  *
- * shard_quiesce() waits until everybody who was inside has left. Who comes in afterwards sees what
- * was written before: a slab's new owner, a closed gate.
+ * shard_quiesce() waits until every thread that was inside has left. One that comes in later sees what was
+ * written before: a slab's new owner, percpu_limit 0.
  */
 #ifndef PRIVHEAP_SHARD_H
 #define PRIVHEAP_SHARD_H
@@ -36,7 +35,7 @@ static inline uint32_t shard_cpu(void)
 uint32_t shard_cpu(void);
 #endif
 
-/* Of a heap that is not owned: a hint. A wrong one costs time, never correctness. */
+/* Of a heap that is not per-CPU. A wrong hint costs time, never correctness. */
 static inline uint32_t shard_hint(const struct heap *heap)
 {
 	return heap->shard_count > 1 ? shard_cpu() % heap->shard_count : 0;
@@ -45,7 +44,7 @@ static inline uint32_t shard_hint(const struct heap *heap)
 /* With the one of those without a CPU's. */
 static inline uint32_t shard_total(const struct heap *heap)
 {
-	return heap->shard_count + (heap->mode == HEAP_OWNED);
+	return heap->shard_count + (heap->mode == HEAP_PERCPU);
 }
 
 /* The shard this thread should use. */
@@ -53,17 +52,17 @@ static inline uint32_t shard_here(const struct heap *heap)
 {
 	uint32_t cpu;
 
-	if (heap->mode != HEAP_OWNED)
+	if (heap->mode != HEAP_PERCPU)
 		return shard_hint(heap);
-	cpu = owned_cpu();
+	cpu = percpu_cpu();
 	return cpu < heap->shard_count ? cpu : heap->shard_count;
 }
 
-/* With the heap's lock held nobody else is inside this one. */
+/* Under the heap's lock no other thread is inside this one. */
 static inline bool shard_alone(const struct heap *heap, uint32_t i)
 {
-	return heap->mode == HEAP_EXCLUSIVE || heap->quiet ||
-	       (heap->mode == HEAP_OWNED && i == heap->shard_count);
+	return heap->mode == HEAP_EXCLUSIVE || heap->quiesced ||
+	       (heap->mode == HEAP_PERCPU && i == heap->shard_count);
 }
 
 /* Never NULL: where none was made yet, one without slabs. */
@@ -83,22 +82,22 @@ static inline struct group *shard_current(struct shard *shard, unsigned int clas
 }
 
 /*
- * The current group has nothing left: makes the next one of its slab current that has. False: there
- * is none, or others were faster; then with the lock. Whose slab it is does not change, and groups
- * never go away, so at any moment this either finds the group replaced, or replaces it.
+ * The current group is empty: makes the next one of its slab with a free block current. False: there is none, or
+ * another thread was faster; then under the lock. A group's slab does not change, and groups never go away, so
+ * this either finds the group replaced, or replaces it.
  */
 bool shard_advance(struct heap *heap, unsigned int class);
 
-/* From here on: with the heap's lock held. */
+/* From here on: under the heap's lock. */
 
-/* The shard, made if need be; another one, and *i says which, if there is no memory for it. */
+/* The shard, made if need be; another one, and *i is its number, if there is no memory for it. */
 struct shard *shard_make(struct heap *heap, uint32_t *i, int *error);
 void shard_quiesce(struct heap *heap, uint32_t i);
 /*
- * The same for all shards of an owned heap. If the kernel refuses that from now on nobody will be inside any
- * more but who holds the heap's lock, and heap->disowned is set.
+ * The same for all shards of a per-CPU heap. If the kernel refuses, inside is from now on only the holder of the
+ * heap's lock, and percpu_off is set.
  */
-void shard_barrier(struct heap *heap);
+void shard_fence(struct heap *heap);
 /* *word |= bits from inside shard i. False: this thread is on another CPU. */
 bool shard_or(struct heap *heap, uint32_t i, _Atomic uint64_t *word, uint64_t bits);
 /* A block of the current group of shard i, from inside. NULL: none, or on another CPU. */

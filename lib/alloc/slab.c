@@ -12,7 +12,7 @@
 #include "alloc/slab.h"
 #include "alloc/slab_ring.h"
 
-#define SWEEP_MIN	((size_t)256 << 10)
+#define RECLAIM_MIN	((size_t)256 << 10)
 
 unsigned int slab_class(const struct heap *heap, size_t n, size_t align)
 {
@@ -29,12 +29,12 @@ unsigned int slab_class(const struct heap *heap, size_t n, size_t align)
 	return CLASSES;
 }
 
-static struct slab *slab_spare(struct class_state *state, unsigned int level)
+static struct slab *slab_cached(struct class_state *state, unsigned int order)
 {
-	struct slab **link = &state->spare, *slab;
+	struct slab **link = &state->cached, *slab;
 
 	for (; (slab = *link); link = &slab->next) {
-		if (slab->level == level) {
+		if (slab->order == order) {
 			*link = slab->next;
 			return slab;
 		}
@@ -42,15 +42,15 @@ static struct slab *slab_spare(struct class_state *state, unsigned int level)
 	return NULL;
 }
 
-static struct slab *slab_record(struct heap *heap, unsigned int class, unsigned int level,
+static struct slab *slab_record(struct heap *heap, unsigned int class, unsigned int order,
 				int *error)
 {
-	struct slab *slab = slab_spare(&heap->classes[class], level);
+	struct slab *slab = slab_cached(&heap->classes[class], order);
 	uint32_t size = class_sizes[class], room, blocks, count;
 
 	if (slab)
 		return slab;
-	room = (uint32_t)(SLAB_LEVEL_BYTES(level) - check_margin(heap, size));
+	room = (uint32_t)(SLAB_ORDER_BYTES(order) - redzone_margin(heap, size));
 	blocks = room / size;
 	/* What is left at the end, too short for a block, has a bit, too. */
 	count = (blocks + (room % size ? 1 : 0) + 63) / 64;
@@ -72,27 +72,27 @@ static struct slab *slab_record(struct heap *heap, unsigned int class, unsigned 
 		group->mask = blocks >= (i + 1) * 64 ? ~0ULL : (1ULL << blocks % 64) - 1;
 		group->next = &slab->groups[(i + 1) % count];
 	}
-	slab->worth = (uint16_t)((blocks + 9) / 10);
+	slab->min_free = (uint16_t)((blocks + 9) / 10);
 	slab->class = (uint8_t)class;
-	slab->level = (uint8_t)level;
+	slab->order = (uint8_t)order;
 	return slab;
 }
 
-struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, unsigned int level,
+struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, unsigned int order,
 		       enum run_commit commit, int *error)
 {
-	size_t margin = check_margin(heap, class_sizes[class]);
-	size_t pages = (size_t)1 << 2 * level, fresh, at;
+	size_t margin = redzone_margin(heap, class_sizes[class]);
+	size_t pages = (size_t)1 << 2 * order, fresh, at;
 	struct slab *slab;
 	char *base;
 
 	*error = -ENOMEM;
-	if (margin + class_sizes[class] > SLAB_LEVEL_BYTES(level))
+	if (margin + class_sizes[class] > SLAB_ORDER_BYTES(order))
 		return NULL;
 	at = run_alloc(heap, pages, 1, commit, &fresh, error);
 	if (at == RUN_NONE)
 		return NULL;
-	slab = slab_record(heap, class, level, error);
+	slab = slab_record(heap, class, order, error);
 	if (!slab) {
 		run_free(heap, at, pages);
 		return NULL;
@@ -100,39 +100,39 @@ struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, un
 	base = heap->base + (at << PAGE_SHIFT) + margin;
 	atomic_store_explicit(&slab->base, base, memory_order_relaxed);
 	if (unlikely(heap->flags & HEAP_F_CHECK))
-		check_slab_made(heap, slab);
+		redzone_slab_made(heap, slab);
 	for (unsigned int i = 0; i < slab->count; i++) {
 		struct group *group = &slab->groups[i];
 
 		atomic_store_explicit(&group->base, base + (size_t)i * 64 * slab->size,
 				      memory_order_relaxed);
-		atomic_store_explicit(&group->remote, ~group->mask, memory_order_relaxed);
-		atomic_store_explicit(&group->avail, group->mask, memory_order_release);
+		atomic_store_explicit(&group->remote_free, ~group->mask, memory_order_relaxed);
+		atomic_store_explicit(&group->free, group->mask, memory_order_release);
 	}
 	slab_set_owner(slab, shard);
 	for (size_t i = 0; i < pages; i++)
 		page_set_slab(heap_page(heap, at + i), slab);
 	heap->classes[class].slabs++;
-	heap->classes[class].eager = false;
+	heap->classes[class].low_space = false;
 	return slab;
 }
 
 /* Slabs grow with the number their class has: a heap of few blocks stays small. */
-unsigned int slab_level(const struct heap *heap, unsigned int class)
+unsigned int slab_order(const struct heap *heap, unsigned int class)
 {
 	uint32_t slabs = heap->classes[class].slabs;
-	unsigned int level = 0;
+	unsigned int order = 0;
 
-	while (level < heap->level_max && class_sizes[class] * 4 > SLAB_LEVEL_BYTES(level))
-		level++;
-	level += slabs < 1 ? 0 : slabs < 8 ? 1 : 2;
-	return level < heap->level_max ? level : heap->level_max;
+	while (order < heap->order_max && class_sizes[class] * 4 > SLAB_ORDER_BYTES(order))
+		order++;
+	order += slabs < 1 ? 0 : slabs < 8 ? 1 : 2;
+	return order < heap->order_max ? order : heap->order_max;
 }
 
 static bool slab_all_free(const struct slab *slab)
 {
 	for (unsigned int i = 0; i < slab->count; i++)
-		if (group_free(&slab->groups[i]) != slab->groups[i].mask)
+		if (group_free_bits(&slab->groups[i]) != slab->groups[i].mask)
 			return false;
 	return true;
 }
@@ -143,15 +143,15 @@ static void slab_release(struct heap *heap, struct slab *slab)
 	struct class_state *state = slab_state(heap, slab);
 
 	if (unlikely(heap->flags & HEAP_F_CHECK))
-		check_slab_gone(heap, slab);
+		redzone_slab_gone(heap, slab);
 	for (unsigned int i = 0; i < slab->count; i++)
-		atomic_store(&slab->groups[i].avail, 0);
+		atomic_store(&slab->groups[i].free, 0);
 	for (size_t i = 0; i < slab_pages(slab); i++)
 		page_set(heap_page(heap, at + i), PAGE_NONE, 0);
 	run_free(heap, at, slab_pages(slab));
 	state->slabs--;
-	slab->next = state->spare;
-	state->spare = slab;
+	slab->next = state->cached;
+	state->cached = slab;
 }
 
 /*
@@ -174,7 +174,7 @@ static void slab_pick(struct heap *heap, struct shard *shard, unsigned int class
 		if (slab_all_free(slab)) {
 			slab_set_owner(slab, SLAB_NOBODY);
 			ring_add(picked, slab);
-		} else if (slab_is_worth(slab, slab->worth)) {
+		} else if (slab_has_min_free(slab, slab->min_free)) {
 			ring_add_first(&rest, slab);
 		} else {
 			ring_add(&rest, slab);
@@ -184,7 +184,7 @@ static void slab_pick(struct heap *heap, struct shard *shard, unsigned int class
 }
 
 /* Of one shard. A slab that was not empty after all goes back. */
-static bool slab_sweep_shard(struct heap *heap, uint32_t i)
+static bool slab_reclaim_shard(struct heap *heap, uint32_t i)
 {
 	struct shard *shard = shard_at(heap, i);
 	struct slab *picked = NULL, *slab;
@@ -196,7 +196,7 @@ static bool slab_sweep_shard(struct heap *heap, uint32_t i)
 		shard_quiesce(heap, i);
 	while ((slab = picked)) {
 		ring_remove(&picked, slab);
-		slab_merge(slab);
+		slab_collect_all(slab);
 		if (slab_all_free(slab)) {
 			slab_release(heap, slab);
 			any = true;
@@ -208,23 +208,23 @@ static bool slab_sweep_shard(struct heap *heap, uint32_t i)
 	return any;
 }
 
-bool slab_sweep(struct heap *heap)
+bool slab_reclaim_empty(struct heap *heap)
 {
 	bool any = false;
 
 	for (uint32_t i = 0; i < shard_total(heap); i++)
 		if (shard_made(heap, i))
-			any |= slab_sweep_shard(heap, i);
+			any |= slab_reclaim_shard(heap, i);
 	return any;
 }
 
-bool slab_sweep_due(struct heap *heap)
+bool slab_reclaim_due(struct heap *heap)
 {
 	struct runs *runs = &heap->runs;
-	size_t grown = heap->range.committed - runs->swept;
+	size_t grown = heap->range.committed - runs->reclaimed_at;
 
-	if (grown < SWEEP_MIN || grown < heap->range.committed / 8)
+	if (grown < RECLAIM_MIN || grown < heap->range.committed / 8)
 		return false;
-	runs->swept = heap->range.committed;
-	return slab_sweep(heap);
+	runs->reclaimed_at = heap->range.committed;
+	return slab_reclaim_empty(heap);
 }

@@ -12,13 +12,13 @@ unsigned int slab_class(const struct heap *heap, size_t n, size_t align);
 /* From here on: with the lock held. */
 
 /* Gives back the pages of slabs without a live block. True if there were any. */
-bool slab_sweep(struct heap *heap);
+bool slab_reclaim_empty(struct heap *heap);
 /* A new slab of the shard, on no list. NULL and *error. */
-struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, unsigned int level,
+struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, unsigned int order,
 		       enum run_commit commit, int *error);
 /* How large the next slab of the class should be. */
-unsigned int slab_level(const struct heap *heap, unsigned int class);
-/* slab_sweep(), if the heap has grown by an eighth since: worth a look before it grows more. */
-bool slab_sweep_due(struct heap *heap);
+unsigned int slab_order(const struct heap *heap, unsigned int class);
+/* slab_reclaim_empty(), if the heap has grown by an eighth since: worth a look before it grows more. */
+bool slab_reclaim_due(struct heap *heap);
 
 #endif

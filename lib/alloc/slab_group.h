@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * A slab: a run of pages cut into blocks of one class. Its record is in the side region:
+ * A slab: a run of pages cut into blocks of one class. Its record is in the metadata region:
  *
  *   | struct slab | group 0 | group 1 | … | slack of block 0, 1, 2 … |		a group: 64 blocks
  *
- *   group  avail  ▸ bits of free blocks, to be given out next     ─┐ a block is free if its bit is
- *          freed  ▸ bits of free blocks, becomes avail when that   │ set in one of the three, and
- *                   is empty                                       │ is being given back if it is
- *          remote ▸ bits of blocks that others have freed         ─┘ set in two
+ *   group  free         bits of free blocks, allocated next           ─┐ a block is free if its bit is
+ *          local_free   freed by the slab's shard; becomes free when  │ set in one of the three, and
+ *                       that is empty                                  │ on its way back if it is set
+ *          remote_free  freed from elsewhere                          ─┘ in two
  *   slack  class size - requested, of live blocks
  *
- * Two words, avail and freed, because a program that frees a block and allocates the next one
- * would else wait each time for its own store to the one word to come back.
+ * free and local_free are separate words, so that an allocation right after a free does not stall on store
+ * forwarding. Bits beyond the last block are always set in remote_free: the end of a slab, too short for a
+ * block, cannot be freed; it has a slack entry that is not used.
  *
- * Bits beyond the last block are always set in remote, so that the end of a slab, too short for
- * a block, cannot be freed; there is a slack for it that nobody uses. A slab belongs to a shard. avail and freed are written by one at a time who is inside the shard
- * (shard.h says how one gets inside), remote by anyone by an atomic operation. The owner folds it:
- * first the bits are set in avail, then cleared in remote, so a free block is told as free at any
- * moment, and is given out only when it is in one place. Folding is done under the heap's lock.
+ * A slab belongs to a shard. free and local_free are written only inside the shard (shard.h says how one
+ * gets there), remote_free by any thread with an atomic operation. The owner collects it under the heap's
+ * lock: bits are set in free first, then cleared in remote_free, so a free block reads as free at any moment
+ * and is allocated only when its bit is in one place.
  *
- * If two threads free one block at the same moment, one of them inside its shard and one outside,
- * both may be told that all is well; still it is free once, because the two bits are merged.
+ * Of two threads that free one block at the same moment, one inside its shard and one outside, both may
+ * succeed; the block is still free once, because collecting merges the two bits.
  *
- * A record is type-stable: it describes slabs of one class and one length for as long as the
- * heap lives, and while it has no pages all its bits are 0: nothing can be taken.
+ * A record is type-stable: for as long as the heap lives it describes slabs of one class and one length, and
+ * while it has no pages all its bits are 0: nothing can be allocated from it.
  */
 #ifndef PRIVHEAP_SLAB_GROUP_H
 #define PRIVHEAP_SLAB_GROUP_H
@@ -31,13 +31,13 @@
 #include "alloc/canary.h"
 #include "alloc/types.h"
 
-#define SLAB_LEVEL_BYTES(level)	(PAGE_BYTES << 2 * (level))	/* 4, 16, 64 KiB */
-#define SLAB_LEVELS		3
+#define SLAB_ORDER_BYTES(order)	(PAGE_BYTES << 2 * (order))	/* 4, 16, 64 KiB */
+#define SLAB_ORDERS		3
 #define SLAB_NOBODY		UINT32_MAX	/* as owner */
-#define SLAB_HELD		UINT16_MAX	/* as slack: freed, and kept from reuse (debug/check.c) */
+#define SLAB_QUARANTINED	UINT16_MAX	/* as slack: freed, not yet reusable (debug/check.c) */
 
-static_assert(SLAB_LEVEL_BYTES(SLAB_LEVELS - 1) <= 1 << 16, "reciprocals are exact to 2^16");
-static_assert(SLAB_LEVEL_BYTES(SLAB_LEVELS - 1) / 2 == CLASS_MAX, "every class has a slab");
+static_assert(SLAB_ORDER_BYTES(SLAB_ORDERS - 1) <= 1 << 16, "reciprocals are exact to 2^16");
+static_assert(SLAB_ORDER_BYTES(SLAB_ORDERS - 1) / 2 == CLASS_MAX, "every class has a slab");
 
 static inline char *slab_base(const struct slab *slab)
 {
@@ -46,7 +46,7 @@ static inline char *slab_base(const struct slab *slab)
 
 static inline size_t slab_pages(const struct slab *slab)
 {
-	return (size_t)1 << 2 * slab->level;
+	return (size_t)1 << 2 * slab->order;
 }
 
 static inline uint32_t slab_blocks(const struct slab *slab)
@@ -71,77 +71,77 @@ static inline void slab_set_slack(struct slab *slab, uint32_t i, size_t slack)
 }
 
 /*
- * What cannot be freed: free blocks, and bits beyond the last block. In this order, for those who
- * look from outside the shard: a bit only moves from the first two to the last.
+ * Free blocks, and the bits beyond the last block. Reads remote_free, local_free, free in this order: bits only
+ * migrate towards free, so a lock-free reader misses none.
  */
 static inline uint64_t group_unused(const struct group *group)
 {
-	uint64_t bits = atomic_load_explicit(&group->remote, memory_order_acquire);
+	uint64_t bits = atomic_load_explicit(&group->remote_free, memory_order_acquire);
 
-	bits |= atomic_load_explicit(&group->freed, memory_order_acquire);
-	return bits | atomic_load_explicit(&group->avail, memory_order_acquire);
+	bits |= atomic_load_explicit(&group->local_free, memory_order_acquire);
+	return bits | atomic_load_explicit(&group->free, memory_order_acquire);
 }
 
-static inline uint64_t group_free(const struct group *group)
+static inline uint64_t group_free_bits(const struct group *group)
 {
 	return group_unused(group) & group->mask;
 }
 
 static inline bool slab_has_free(const struct slab *slab, uint32_t i)
 {
-	return group_free(slab_group(slab, i)) >> i % 64 & 1;
+	return group_free_bits(slab_group(slab, i)) >> i % 64 & 1;
 }
 
-/* To the program: the slab need not have it back yet. */
+/* For the program; the slab may not have it back yet. */
 static inline bool slab_is_free(const struct slab *slab, uint32_t i)
 {
-	return slab_has_free(slab, i) || slab_slack(slab, i) == SLAB_HELD;
+	return slab_has_free(slab, i) || slab_slack(slab, i) == SLAB_QUARANTINED;
 }
 
-/* A block of the group, sealed, in the way of who is inside its shard. NULL: none is free. */
-static inline void *group_take(struct group *group, unsigned int class, size_t n,
+/* A block of the group, its slack noted and its canary written. Inside the shard. NULL: none is free. */
+static inline void *slab_group_alloc(struct group *group, unsigned int class, size_t n,
 			       const uint64_t canary[2])
 {
-	uint64_t seen = atomic_load_explicit(&group->avail, memory_order_relaxed), twice;
+	uint64_t seen = atomic_load_explicit(&group->free, memory_order_relaxed), twice;
 	size_t size = class_sizes[class];
 	unsigned int i;
 	char *p;
 
 	if (unlikely(!seen)) {
-		seen = atomic_load_explicit(&group->freed, memory_order_relaxed);
-		twice = seen & atomic_load_explicit(&group->remote, memory_order_relaxed);
+		seen = atomic_load_explicit(&group->local_free, memory_order_relaxed);
+		twice = seen & atomic_load_explicit(&group->remote_free, memory_order_relaxed);
 		seen &= ~twice;
 		if (!seen)
 			return NULL;
-		atomic_store_explicit(&group->avail, seen, memory_order_release);
-		atomic_store_explicit(&group->freed, twice, memory_order_release);
+		atomic_store_explicit(&group->free, seen, memory_order_release);
+		atomic_store_explicit(&group->local_free, twice, memory_order_release);
 	}
 	i = (unsigned int)__builtin_ctzll(seen);
 	p = atomic_load_explicit(&group->base, memory_order_relaxed) + i * size;
 	atomic_store_explicit(&group->slack[i], (uint16_t)(size - n), memory_order_relaxed);
 	canary_put_new(p, size, size - n, canary);
-	atomic_store_explicit(&group->avail, seen & (seen - 1), memory_order_release);
+	atomic_store_explicit(&group->free, seen & (seen - 1), memory_order_release);
 	return p;
 }
 
-/* Marks the block free, likewise. False: it was free already. */
-static inline bool group_give(struct group *group, unsigned int i)
+/* Marks the block free. Inside the shard. False: it was free already. */
+static inline bool slab_group_free(struct group *group, unsigned int i)
 {
 	uint64_t bit = 1ULL << i, freed;
 
 	if (unlikely(group_unused(group) & bit))
 		return false;
-	freed = atomic_load_explicit(&group->freed, memory_order_relaxed);
-	atomic_store_explicit(&group->freed, freed | bit, memory_order_release);
+	freed = atomic_load_explicit(&group->local_free, memory_order_relaxed);
+	atomic_store_explicit(&group->local_free, freed | bit, memory_order_release);
 	return true;
 }
 
 /* The same from outside the shard. */
-static inline bool group_give_remote(struct group *group, unsigned int i)
+static inline bool slab_group_free_remote(struct group *group, unsigned int i)
 {
 	uint64_t bit = 1ULL << i;
 
-	return !(group_unused(group) & bit) && !(atomic_fetch_or(&group->remote, bit) & bit);
+	return !(group_unused(group) & bit) && !(atomic_fetch_or(&group->remote_free, bit) & bit);
 }
 
 /* The slab that a group is of. */
@@ -174,7 +174,7 @@ static inline enum heap_fault ptr_to_block(struct heap *heap, const void *p, str
 	if (unlikely(offset >= (*slab)->bytes || (uint32_t)product >= (*slab)->reciprocal))
 		return HEAP_INTERIOR;
 	*i = (uint32_t)(product >> 32);
-	return unlikely(slab_is_free(*slab, *i)) ? HEAP_FREED : HEAP_OK;
+	return unlikely(slab_is_free(*slab, *i)) ? HEAP_DOUBLE_FREE : HEAP_OK;
 }
 
 #endif

@@ -3,35 +3,35 @@
  * Where slabs are. A slab with pages is in exactly one of three places:
  *
  *     ┌─── current of its shard ───┐  no block is free   ┌── ring of its shard and class ──┐
- *     │ threads allocate from one  │ ──────────────────▶ │   all others, with free blocks  │
- *     │ group of it                │ ◀────────────────── │   or without                    │
+ *     │ one group of it serves     │ ──────────────────▶ │   all others, partial or full   │
+ *     │ allocations                │ ◀────────────────── │                                 │
  *     └─────────────┬──────────────┘  1/10 of it is free └────────────────▲────────────────┘
- *                   │ no block is free, and space is short                │ a block was freed
- *                   └────────────────▶ watched ring of its class ─────────┘
+ *                   │ no block is free, low on space                      │ a block was freed
+ *                   └──────────────▶ full ring of its class ──────────────┘
  *
- * Only the holder of the heap's lock moves one; taking and giving blocks needs no lock anywhere.
- * Nobody counts what is freed in a ring: who needs a block looks at the next few slabs there, the
- * hand of a clock, and takes one if enough blocks are free to be worth the lock.
+ * Only the holder of the heap's lock moves a slab; allocating and freeing blocks needs no lock. Frees in a
+ * ring are not counted: a thread that needs a block scans the next few slabs from the cursor on, as the hand
+ * of a clock, and takes one with at least min_free blocks, which pay for the lock.
  *
- * When space runs short no free block may be missed. slab_reveal() then has the full slabs of a
- * class watched, and slab_retire() those that become full: who frees a block in a watched slab
- * puts it back. The two must not miss each other. Who has a slab watched does
- *     local = nobody;  watched = 1;  waits until who was inside has left;  looks at the bits,
- * the one that frees from inside the shard does
- *     looks at local;  sets a bit,
- * and from outside
- *     sets a bit;  then looks at watched.
- * Who frees from inside is seen by the first, or finds that it has to do it from outside. There
- * the bit and watched are set by atomic operations, so at least one sees what the other did. There
- * is nobody to wait for on the shard's own CPU: nobody else is in a sequence there.
+ * Low on space no free block may be missed. slab_recheck_full() then marks the full slabs of a class
+ * notify_free, and slab_put() those that become full: a thread that frees a block in such a slab puts it back
+ * into its ring. The two must not miss each other. Marking does
+ *     local = nobody;  notify_free = 1;  waits until the shard is quiescent;  reads the bits,
+ * a free from inside the shard does
+ *     reads local;  sets a bit,
+ * and one from outside
+ *     sets a bit;  then reads notify_free.
+ * A free from inside is seen by the first, or finds that it has to go outside. There the bit and notify_free
+ * are set by atomic operations, so at least one side sees the other. On the shard's own CPU there is nothing
+ * to wait for: no other thread is in a sequence there.
  */
-#include "alloc/enter.h"
+#include "alloc/heap_lock.h"
 #include "alloc/shard.h"
 #include "alloc/slab_ring.h"
 
-#define LOOK_GROUPS	64	/* of slabs that are not worth it, before a look ends */
-#define BRING_TIMES	4	/* four tenths of a slab have to be free */
-#define BRING_MOST	2	/* slabs for one wait */
+#define SCAN_GROUPS	64	/* of slabs below min_free, before a scan ends */
+#define STEAL_TIMES	4	/* four tenths of a slab have to be free */
+#define STEAL_MOST	2	/* slabs for one wait */
 
 static struct slab **slab_ring(struct heap *heap, const struct slab *slab)
 {
@@ -41,62 +41,62 @@ static struct slab **slab_ring(struct heap *heap, const struct slab *slab)
 bool slab_any_free(const struct slab *slab)
 {
 	for (unsigned int i = 0; i < slab->count; i++)
-		if (group_free(&slab->groups[i]))
+		if (group_free_bits(&slab->groups[i]))
 			return true;
 	return false;
 }
 
-bool slab_is_worth(const struct slab *slab, unsigned int blocks)
+bool slab_has_min_free(const struct slab *slab, unsigned int blocks)
 {
 	unsigned int found = 0;
 
 	for (unsigned int i = 0; i < slab->count && found < blocks; i++)
-		found += (unsigned int)__builtin_popcountll(group_free(&slab->groups[i]));
+		found += (unsigned int)__builtin_popcountll(group_free_bits(&slab->groups[i]));
 	return found >= blocks;
 }
 
-struct slab_look slab_look(struct heap *heap, struct shard *shard, unsigned int class,
+struct slab_scan slab_scan(struct heap *heap, struct shard *shard, unsigned int class,
 			   unsigned int times)
 {
-	return (struct slab_look){
+	return (struct slab_scan){
 		.ring = &shard->ring[class],
-		.eager = heap->classes[class].eager,
+		.low_space = heap->classes[class].low_space,
 		.times = times,
-		.groups = LOOK_GROUPS / times,
+		.groups = SCAN_GROUPS / times,
 	};
 }
 
-struct slab *slab_look_next(struct slab_look *look)
+struct slab *slab_scan_next(struct slab_scan *scan)
 {
 	struct slab *slab;
 
-	while ((slab = *look->ring) && slab != look->first && (look->eager || look->groups)) {
-		if (slab_is_worth(slab, look->eager ? 1 : look->times * slab->worth)) {
-			ring_remove(look->ring, slab);
+	while ((slab = *scan->ring) && slab != scan->first && (scan->low_space || scan->groups)) {
+		if (slab_has_min_free(slab, scan->low_space ? 1 : scan->times * slab->min_free)) {
+			ring_remove(scan->ring, slab);
 			return slab;
 		}
-		look->groups -= look->groups < slab->count ? look->groups : slab->count;
-		look->first = look->first ? look->first : slab;
-		*look->ring = slab->next;
+		scan->groups -= scan->groups < slab->count ? scan->groups : slab->count;
+		scan->first = scan->first ? scan->first : slab;
+		*scan->ring = slab->next;
 	}
 	return NULL;
 }
 
 /* Moves what others freed to where it is given out, unless this thread is on another CPU. */
-static void group_fold(struct heap *heap, uint32_t shard, struct group *group)
+static void group_collect(struct heap *heap, uint32_t shard, struct group *group)
 {
-	uint64_t remote = atomic_load(&group->remote) & group->mask, both;
+	uint64_t remote = atomic_load(&group->remote_free) & group->mask, both;
 
 	if (!remote)
 		return;
 	/* Freed twice at one moment: the other bit is enough. */
-	both = remote & (atomic_load(&group->freed) | atomic_load(&group->avail));
-	if (remote & ~both && !shard_or(heap, shard, &group->avail, remote & ~both))
+	both = remote & (atomic_load(&group->local_free) | atomic_load(&group->free));
+	if (remote & ~both && !shard_or(heap, shard, &group->free, remote & ~both))
 		return;
-	atomic_fetch_and(&group->remote, ~remote);
+	atomic_fetch_and(&group->remote_free, ~remote);
 }
 
-struct group *slab_usable(struct heap *heap, struct slab *slab)
+struct group *slab_collect(struct heap *heap, struct slab *slab)
 {
 	struct group *usable = NULL;
 
@@ -104,103 +104,103 @@ struct group *slab_usable(struct heap *heap, struct slab *slab)
 	for (unsigned int i = slab->count; i-- > 0;) {
 		struct group *group = &slab->groups[i];
 
-		group_fold(heap, slab->owner, group);
-		if (atomic_load(&group->avail) || atomic_load(&group->freed))
+		group_collect(heap, slab->owner, group);
+		if (atomic_load(&group->free) || atomic_load(&group->local_free))
 			usable = group;
 	}
 	return usable;
 }
 
-static void slab_watch(struct slab *slab)
+static void slab_notify_on(struct slab *slab)
 {
 	atomic_store(&slab->local, SLAB_NOBODY);
-	atomic_exchange(&slab->watched, 1);
+	atomic_exchange(&slab->notify_free, 1);
 }
 
-static void slab_unwatch(struct slab *slab)
+static void slab_notify_off(struct slab *slab)
 {
-	atomic_store(&slab->watched, 0);
+	atomic_store(&slab->notify_free, 0);
 	atomic_store(&slab->local, slab->owner);
 }
 
-bool slab_retire(struct heap *heap, struct slab *slab)
+bool slab_put(struct heap *heap, struct slab *slab)
 {
 	struct class_state *state = slab_state(heap, slab);
 
-	if (!state->eager) {
+	if (!state->low_space) {
 		ring_add(slab_ring(heap, slab), slab);
 		return true;
 	}
-	slab_watch(slab);
+	slab_notify_on(slab);
 	if (heap->mode == HEAP_SHARED ||
-	    (heap->mode == HEAP_OWNED && owned_cpu() != slab->owner))
+	    (heap->mode == HEAP_PERCPU && percpu_cpu() != slab->owner))
 		shard_quiesce(heap, slab->owner);
 	if (slab_any_free(slab)) {
-		slab_unwatch(slab);
+		slab_notify_off(slab);
 		return false;
 	}
-	ring_add(&state->watched, slab);
+	ring_add(&state->full, slab);
 	return true;
 }
 
-void slab_freed_in_watched(struct heap *heap, struct slab *slab)
+void slab_notify_freed(struct heap *heap, struct slab *slab)
 {
 	/* In a signal handler that must not wait: the next one to free a block here comes by. */
-	if (heap_would_hang(heap))
+	if (heap_in_signal_reentry(heap))
 		return;
-	heap_enter(heap);
-	if (atomic_load(&slab->watched)) {
-		ring_remove(&slab_state(heap, slab)->watched, slab);
-		slab_unwatch(slab);
+	heap_lock(heap);
+	if (atomic_load(&slab->notify_free)) {
+		ring_remove(&slab_state(heap, slab)->full, slab);
+		slab_notify_off(slab);
 		ring_add_first(slab_ring(heap, slab), slab);
 	}
-	heap_leave(heap);
+	heap_unlock(heap);
 }
 
-void slab_reveal(struct heap *heap, unsigned int class)
+void slab_recheck_full(struct heap *heap, unsigned int class)
 {
 	struct class_state *state = &heap->classes[class];
 	struct slab *full = NULL, *slab;
 
 	/* While it is set nothing is missed: once is enough. */
-	if (state->eager)
+	if (state->low_space)
 		return;
-	state->eager = true;
+	state->low_space = true;
 	for (uint32_t i = 0; i < shard_total(heap); i++) {
 		struct shard *shard = shard_at(heap, i);
 
 		while ((slab = shard->ring[class])) {
 			ring_remove(&shard->ring[class], slab);
-			slab_watch(slab);
-			ring_add(&state->watched, slab);
+			slab_notify_on(slab);
+			ring_add(&state->full, slab);
 		}
 	}
-	if (!state->watched)
+	if (!state->full)
 		return;
 	for (uint32_t i = 0; i < shard_total(heap); i++)
 		if (shard_made(heap, i))
 			shard_quiesce(heap, i);
-	while ((slab = state->watched)) {
-		ring_remove(&state->watched, slab);
+	while ((slab = state->full)) {
+		ring_remove(&state->full, slab);
 		if (slab_any_free(slab)) {
-			slab_unwatch(slab);
+			slab_notify_off(slab);
 			ring_add(slab_ring(heap, slab), slab);
 		} else {
 			ring_add(&full, slab);
 		}
 	}
-	state->watched = full;
+	state->full = full;
 }
 
-void slab_merge(struct slab *slab)
+void slab_collect_all(struct slab *slab)
 {
 	for (unsigned int i = 0; i < slab->count; i++) {
 		struct group *group = &slab->groups[i];
-		uint64_t bits = group_free(group);
+		uint64_t bits = group_free_bits(group);
 
-		atomic_store(&group->avail, bits);
-		atomic_store(&group->freed, 0);
-		atomic_fetch_and(&group->remote, ~bits);
+		atomic_store(&group->free, bits);
+		atomic_store(&group->local_free, 0);
+		atomic_fetch_and(&group->remote_free, ~bits);
 	}
 }
 
@@ -213,17 +213,17 @@ void slab_adopt(struct heap *heap, struct slab *slab, uint32_t shard)
 	if (old != SLAB_NOBODY) {
 		slab_set_owner(slab, SLAB_NOBODY);
 		shard_quiesce(heap, old);
-		slab_merge(slab);
+		slab_collect_all(slab);
 	}
 	slab_set_owner(slab, shard);
 }
 
-bool slab_bring(struct heap *heap, unsigned int class, uint32_t from, uint32_t to)
+bool slab_steal(struct heap *heap, unsigned int class, uint32_t from, uint32_t to)
 {
-	struct slab_look look = slab_look(heap, shard_at(heap, from), class, BRING_TIMES);
+	struct slab_scan scan = slab_scan(heap, shard_at(heap, from), class, STEAL_TIMES);
 	struct slab *picked = NULL, *slab;
 
-	for (int i = 0; i < BRING_MOST && (slab = slab_look_next(&look)); i++) {
+	for (int i = 0; i < STEAL_MOST && (slab = slab_scan_next(&scan)); i++) {
 		slab_set_owner(slab, SLAB_NOBODY);
 		ring_add(&picked, slab);
 	}
@@ -232,7 +232,7 @@ bool slab_bring(struct heap *heap, unsigned int class, uint32_t from, uint32_t t
 	shard_quiesce(heap, from);
 	while ((slab = picked)) {
 		ring_remove(&picked, slab);
-		slab_merge(slab);
+		slab_collect_all(slab);
 		slab_set_owner(slab, to);
 		ring_add_first(slab_ring(heap, slab), slab);
 	}

@@ -5,10 +5,10 @@
 
 #include "alloc/slab_group.h"
 
-/* A block was freed in a slab that is watched. Takes the lock itself. */
-void slab_freed_in_watched(struct heap *heap, struct slab *slab);
+/* A block was freed in a slab marked notify_free. Takes the lock itself. */
+void slab_notify_freed(struct heap *heap, struct slab *slab);
 
-/* From here on: with the lock held. */
+/* From here on: under the heap's lock. */
 
 static inline struct class_state *slab_state(struct heap *heap, const struct slab *slab)
 {
@@ -50,37 +50,36 @@ static inline void ring_remove(struct slab **ring, struct slab *slab)
 		*ring = slab->next != slab ? slab->next : NULL;
 }
 
-/* The first group with a block to give out, remote ones of all folded; NULL. The slab is the shard's. */
-struct group *slab_usable(struct heap *heap, struct slab *slab);
+/* Collects remote frees of all groups; the first group with a free block, or NULL. */
+struct group *slab_collect(struct heap *heap, struct slab *slab);
 /* True if any block is free. */
 bool slab_any_free(const struct slab *slab);
-/* Puts a slab that is nowhere and full where it belongs. False: a block came free, and it is not. */
-bool slab_retire(struct heap *heap, struct slab *slab);
-/* Puts every slab of the class that has a free block into its ring, and keeps it so: space is short. */
-void slab_reveal(struct heap *heap, unsigned int class);
-/* A slab that is nowhere, of another shard or of nobody, becomes this shard's. */
+/* Puts a full slab that is on no list where it belongs. False: a block came free, and it is on none. */
+bool slab_put(struct heap *heap, struct slab *slab);
+/* Low on space: puts every slab of the class with a free block into its ring, and keeps it so. */
+void slab_recheck_full(struct heap *heap, unsigned int class);
+/* A slab on no list, of another shard or of none, becomes this shard's. */
 void slab_adopt(struct heap *heap, struct slab *slab, uint32_t shard);
-/* So many free at least? */
-bool slab_is_worth(const struct slab *slab, unsigned int blocks);
-/* Nobody's slab, quiesced: all its free bits to avail. */
-void slab_merge(struct slab *slab);
+/* At least so many blocks are free. */
+bool slab_has_min_free(const struct slab *slab, unsigned int blocks);
+/* Of a quiescent slab without a shard: all its free bits to free. */
+void slab_collect_all(struct slab *slab);
 
 /*
- * A look at the next slabs of a ring, for those in which so many times is free what makes them
- * worth it; it ends after a few that are not. Once space is short any free block will do, and all
- * are looked at.
+ * A scan of the next slabs of a ring, for those with `times` min_free free blocks; it ends after a few
+ * with less. Low on space it takes one free block and visits all.
  */
-struct slab_look {
+struct slab_scan {
 	struct slab **ring, *first;
-	bool eager;
+	bool low_space;
 	unsigned int times, groups;
 };
 
-struct slab_look slab_look(struct heap *heap, struct shard *shard, unsigned int class,
+struct slab_scan slab_scan(struct heap *heap, struct shard *shard, unsigned int class,
 			   unsigned int times);
 /* The next one, out of the ring; NULL. */
-struct slab *slab_look_next(struct slab_look *look);
-/* Slabs of one shard's ring, of which much is free, to another's. False: there was none. */
-bool slab_bring(struct heap *heap, unsigned int class, uint32_t from, uint32_t to);
+struct slab *slab_scan_next(struct slab_scan *scan);
+/* Mostly free slabs of one shard's ring to another's. False: there was none. */
+bool slab_steal(struct heap *heap, unsigned int class, uint32_t from, uint32_t to);
 
 #endif

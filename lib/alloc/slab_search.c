@@ -3,17 +3,15 @@
  * The search for a block when the current group has none, nearest first:
  *
  *   own slab ▸ own ring ▸ left behind ▸ new slab ▸ other shards ▸ every slab of the class ▸
- *   swept slabs ▸ larger classes
+ *   empty slabs reclaimed ▸ larger classes
  *
- * New slabs come before the other shards' so that slabs stay with their CPUs while there is room:
- * to take one from another CPU costs a barrier. But those of which much is free come first: a
- * thread that is moved would else leave all its slabs behind and make as many anew. Sweeping comes
- * before larger classes: else a heap whose blocks of 4 KiB were all freed would give those out for
- * 48 bytes each.
+ * New slabs come before the other shards', so that slabs stay with their CPUs while there is space: to steal
+ * one costs a fence. But mostly free ones come first: a migrated thread would otherwise leave its slabs behind
+ * and make as many anew. Reclaiming comes before larger classes: a heap whose blocks of 4 KiB were all freed
+ * would otherwise use those for 48 bytes each.
  *
- * What is searched for is a group with a free block, which becomes current. Then the block is
- * taken as always. If the thread was moved to another CPU meanwhile, or others were faster, the
- * search begins again.
+ * The search ends with a group that has a free block and becomes current. Then the block is allocated as
+ * always. If the thread was migrated in between, or other threads were faster, the search starts again.
  */
 #include <errno.h>
 #include "alloc/freeze.h"
@@ -23,9 +21,9 @@
 #include "alloc/slab_ring.h"
 #include "alloc/slab_search.h"
 
-#define LOOK_SHARDS	8	/* for what was left behind, before a new slab is made */
+#define SCAN_SHARDS	8	/* for what was left behind, before a new slab is made */
 
-/* Who searches, and for what. */
+/* One search: for which thread's shard, and for what. */
 struct search {
 	struct heap *heap;
 	struct shard *shard;
@@ -39,32 +37,26 @@ static void search_set_current(struct search *search, struct group *group)
 	atomic_store_explicit(&search->shard->current[search->class], group, memory_order_release);
 }
 
-/*
- * Makes a slab that is on no list and in no shard's hands the current one. False: it has no free
- * block, and is full now.
- */
+/* Makes a slab that is on no list and not current the current one. False: it is full, and put. */
 static bool search_use(struct search *search, struct slab *slab)
 {
 	struct group *group;
 
 	slab_adopt(search->heap, slab, search->at);
-	do {
-		group = slab_usable(search->heap, slab);
-		/* Moved to another CPU: out of reach from here, except by the longer way. */
-		if (!group && slab_any_free(slab)) {
+	while (!(group = slab_collect(search->heap, slab))) {
+		if (slab_any_free(slab)) {
+			/* This thread was migrated, and cannot collect for that CPU: quiesce it. */
 			slab_adopt(search->heap, slab, SLAB_NOBODY);
 			slab_adopt(search->heap, slab, search->at);
-			continue;
+		} else if (slab_put(search->heap, slab)) {
+			return false;
 		}
-		if (group) {
-			search_set_current(search, group);
-			return true;
-		}
-	} while (!slab_retire(search->heap, slab));
-	return false;
+	}
+	search_set_current(search, group);
+	return true;
 }
 
-/* Another group of the current slab; or the shard gives the slab up. */
+/* Another group of the current slab; if that is full it is put. */
 static bool search_current(struct search *search)
 {
 	struct group *group = shard_current(search->shard, search->class);
@@ -77,10 +69,10 @@ static bool search_current(struct search *search)
 
 static bool search_ring_of(struct search *search, struct shard *shard)
 {
-	struct slab_look look = slab_look(search->heap, shard, search->class, 1);
+	struct slab_scan scan = slab_scan(search->heap, shard, search->class, 1);
 	struct slab *slab;
 
-	while ((slab = slab_look_next(&look)))
+	while ((slab = slab_scan_next(&scan)))
 		if (search_use(search, slab))
 			return true;
 	return false;
@@ -91,22 +83,22 @@ static bool search_own(struct search *search)
 	return search_current(search) || search_ring_of(search, search->shard);
 }
 
-/* What a thread has left behind that was moved to this CPU, before it has as much here. */
+/* Mostly free slabs that a thread which was migrated to this CPU left behind. */
 static bool search_left_behind(struct search *search)
 {
 	struct heap *heap = search->heap;
-	uint32_t total = shard_total(heap), looks = total < LOOK_SHARDS ? total : LOOK_SHARDS;
+	uint32_t total = shard_total(heap), looks = total < SCAN_SHARDS ? total : SCAN_SHARDS;
 
 	for (uint32_t i = 0; i < looks; i++) {
-		uint32_t from = heap->hand++ % total;
+		uint32_t from = heap->cursor++ % total;
 
-		if (from != search->at && slab_bring(heap, search->class, from, search->at))
+		if (from != search->at && slab_steal(heap, search->class, from, search->at))
 			return search_own(search);
 	}
 	return false;
 }
 
-/* What other shards have: in their rings, then their current slabs. */
+/* From other shards: from their rings, then their current slabs. */
 static bool search_others(struct search *search)
 {
 	struct heap *heap = search->heap;
@@ -136,14 +128,14 @@ static bool search_others(struct search *search)
 static bool search_new(struct search *search)
 {
 	struct heap *heap = search->heap;
-	unsigned int class = search->class, level = slab_level(heap, class);
-	struct slab *slab = slab_make(heap, search->at, class, level, RUN_COMMITTED, search->error);
+	unsigned int class = search->class, order = slab_order(heap, class);
+	struct slab *slab = slab_make(heap, search->at, class, order, RUN_COMMITTED, search->error);
 
-	if (!slab && slab_sweep_due(heap))
-		slab = slab_make(heap, search->at, class, level, RUN_COMMITTED, search->error);
-	while (!slab && SLAB_LEVEL_BYTES(level) >= class_sizes[class]) {
-		slab = slab_make(heap, search->at, class, level, RUN_POPULATE, search->error);
-		if (level-- == 0)
+	if (!slab && slab_reclaim_due(heap))
+		slab = slab_make(heap, search->at, class, order, RUN_COMMITTED, search->error);
+	while (!slab && SLAB_ORDER_BYTES(order) >= class_sizes[class]) {
+		slab = slab_make(heap, search->at, class, order, RUN_POPULATE, search->error);
+		if (order-- == 0)
 			break;
 	}
 	return slab && search_use(search, slab);
@@ -154,9 +146,9 @@ static bool search_class(struct search *search)
 	if (search_own(search) || search_left_behind(search) || search_new(search) ||
 	    search_others(search))
 		return true;
-	slab_reveal(search->heap, search->class);
+	slab_recheck_full(search->heap, search->class);
 	return search_own(search) || search_others(search) ||
-	       (slab_sweep(search->heap) && search_new(search));
+	       (slab_reclaim_empty(search->heap) && search_new(search));
 }
 
 /* A free block of a larger class, if its slabs have one. */
@@ -167,7 +159,7 @@ static bool search_larger(struct search *search, size_t align)
 	while (++search->class < CLASSES && class_sizes[search->class] <= heap->slab_limit) {
 		if (class_sizes[search->class] % align)
 			continue;
-		slab_reveal(heap, search->class);
+		slab_recheck_full(heap, search->class);
 		if (search_own(search) || search_others(search))
 			return true;
 	}
@@ -175,10 +167,10 @@ static bool search_larger(struct search *search, size_t align)
 }
 
 /*
- * The shard to search for. When there is no metadata for this thread's it is another CPU's: then until
- * the search is over, *hushed, nobody is in there.
+ * The shard to search for. Where there is no metadata for this thread's own it is another CPU's: quiescent
+ * then until the search is over, *quiesced.
  */
-static bool search_begin(struct search *search, unsigned int class, bool *hushed)
+static bool search_begin(struct search *search, unsigned int class, bool *quiesced)
 {
 	struct heap *heap = search->heap;
 	uint32_t here = shard_here(heap);
@@ -186,9 +178,9 @@ static bool search_begin(struct search *search, unsigned int class, bool *hushed
 	search->class = class;
 	search->at = here;
 	search->shard = shard_make(heap, &search->at, search->error);
-	if (search->shard && search->at != here && heap->mode == HEAP_OWNED && !heap->quiet) {
-		heap_hush(heap);
-		*hushed = true;
+	if (search->shard && search->at != here && heap->mode == HEAP_PERCPU && !heap->quiesced) {
+		heap_quiesce(heap);
+		*quiesced = true;
 	}
 	return search->shard;
 }
@@ -196,11 +188,11 @@ static bool search_begin(struct search *search, unsigned int class, bool *hushed
 void *slab_alloc_slow(struct heap *heap, unsigned int class, size_t n, size_t align, int *error)
 {
 	struct search search = { .heap = heap, .error = error };
-	bool hushed = false;
+	bool quiesced = false;
 	void *p = NULL;
 
-	while (!p && search_begin(&search, class, &hushed)) {
-		/* Who comes with the lock only has not looked yet. */
+	while (!p && search_begin(&search, class, &quiesced)) {
+		/* Such a shard is reached under the lock only: not tried yet. */
 		if (shard_alone(heap, search.at))
 			p = shard_take(heap, search.at, class, n);
 		if (p)
@@ -209,7 +201,7 @@ void *slab_alloc_slow(struct heap *heap, unsigned int class, size_t n, size_t al
 			break;
 		p = shard_take(heap, search.at, search.class, n);
 	}
-	if (hushed)
-		heap_rejoin(heap);
+	if (quiesced)
+		heap_resume(heap);
 	return p;
 }

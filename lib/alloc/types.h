@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * A heap and its metadata. The first page of the side region that a heap gets holds, in order:
+ * A heap and its metadata. The first page of the metadata region that it gets holds, in order:
  *
  *   | struct heap | directory | chunk 0 | first shard | first slabs' records … |
  *
@@ -47,10 +47,10 @@ enum heap_fault {
 	HEAP_FOREIGN,		/* not inside this heap's range */
 	HEAP_UNALLOCATED,	/* inside it, but in no slab and no large run */
 	HEAP_INTERIOR,		/* not the first byte of a block */
-	HEAP_FREED,		/* the block is free already: double free, use after free */
+	HEAP_DOUBLE_FREE,		/* the block is free already: double free, use after free */
 	HEAP_OVERRUN,		/* bytes past the requested size were written */
 	HEAP_UNDERRUN,		/* bytes before the block were written (checked heaps) */
-	HEAP_STALE,		/* a freed block was written (checked heaps) */
+	HEAP_USE_AFTER_FREE,		/* a freed block was written (checked heaps) */
 	HEAP_METADATA,		/* the heap's own records contradict each other */
 };
 
@@ -60,14 +60,14 @@ struct privheap;
 enum heap_mode {
 	HEAP_EXCLUSIVE,		/* the program serialises */
 	HEAP_SHARED,		/* each shard has a lock */
-	HEAP_OWNED,		/* each shard is a CPU's, see percpu.h */
+	HEAP_PERCPU,		/* each shard is a CPU's, see percpu.h */
 };
 
-/* 64 blocks of a slab, see slab.h. */
+/* 64 blocks of a slab, see slab_group.h. */
 struct group {
-	alignas(64) _Atomic uint64_t avail;
-	_Atomic uint64_t freed;
-	_Atomic uint64_t remote;
+	alignas(64) _Atomic uint64_t free;
+	_Atomic uint64_t local_free;
+	_Atomic uint64_t remote_free;
 	_Atomic(char *) base;		/* of its first block */
 	_Atomic uint16_t *slack;	/* of its first block */
 	size_t size;			/* of a block */
@@ -79,23 +79,23 @@ struct slab {
 	_Atomic(char *) base;
 	_Atomic uint16_t *slack;	/* of all blocks: class size - requested */
 	uint64_t reciprocal;
-	_Atomic uint32_t local;		/* the owner, unless watched: who may free from inside */
+	_Atomic uint32_t local;		/* the owner, unless notify_free: may free from inside */
 	_Atomic uint32_t owner;		/* the shard, or SLAB_NOBODY */
 	uint32_t size;			/* of a block */
 	uint32_t bytes;			/* blocks * size */
-	_Atomic uint16_t watched;	/* full, and who frees a block has to say so */
-	uint16_t worth;			/* so many free blocks are worth to be looked for */
+	_Atomic uint16_t notify_free;	/* full: to be told of the next free */
+	uint16_t min_free;		/* blocks, for a scan to take it */
 	uint16_t count;			/* of groups */
 	uint8_t class;
-	uint8_t level;
-	struct slab *next, *previous;	/* in a ring, or among the spare; under the lock */
+	uint8_t order;
+	struct slab *next, *previous;	/* in a ring, or cached; under the lock */
 	alignas(64) struct group groups[];
 };
 
 struct shard {
 	_Atomic(struct group *) current[CLASSES];	/* &group_none: none */
 	struct slab *ring[CLASSES];	/* its slabs, but the current one; under the heap's lock */
-	struct lock lock;		/* of a shared heap: who holds it is inside */
+	struct lock lock;		/* of a shared heap: its holder is inside */
 };
 
 extern struct group group_none;		/* no block is ever free in it */
@@ -109,24 +109,24 @@ struct meta_chunk {
 
 struct runs {
 	size_t pages;		/* of the maximum */
-	size_t top;		/* pages from here on belong to nobody: the tail */
+	size_t top;		/* pages from here on were not allocated: the tail */
 	size_t dirty;		/* pages from here on were never handed out: zero */
-	size_t swept;		/* committed bytes when free slabs were last looked for */
+	size_t reclaimed_at;	/* committed bytes when empty slabs were last reclaimed */
 	uint64_t nonempty[(RUN_BINS + 63) / 64];
 	uint32_t bin[RUN_BINS];	/* first run of each, as page number + 1 */
 };
 
 struct class_state {
-	struct slab *watched;	/* ring of those without a free block, while space is short */
-	struct slab *spare;	/* records without pages, for slabs of this class only */
+	struct slab *full;	/* ring of those without a free block, low on space */
+	struct slab *cached;	/* records without pages, for slabs of this class only */
 	uint32_t slabs;
-	bool eager;		/* space is short: full slabs are watched, no free block missed */
+	bool low_space;		/* full slabs are marked notify_free, no free block missed */
 };
 
 /* A privheap_oom_handler. */
 typedef bool oom_function(struct privheap *handle, size_t bytes, void *argument);
 
-/* What the program wants to be called when a block cannot be had. */
+/* Called when an allocation fails. */
 struct oom_handler {
 	oom_function *function;		/* NULL: none */
 	void *argument;
@@ -134,32 +134,32 @@ struct oom_handler {
 
 struct heap {
 	struct meta_chunk first;
-	_Atomic uint32_t holds;	/* see heap/registry.c; 0: of nobody, and stays so until it is listed */
+	_Atomic uint32_t holds;	/* references, see heap/registry.c; 0: ended, until listed again */
 
-	/* Read by every call, hardly ever written. */
+	/* Read by every call, rarely written. */
 	alignas(64) uint64_t canary[2];
 	char *base;
-	_Atomic uint32_t gate;	/* see percpu.h */
+	_Atomic uint32_t percpu_limit;	/* see percpu.h; 0: disabled */
 	uint32_t mode;
-	_Atomic size_t reach;	/* bytes that the page map can describe so far; 0: checked */
+	_Atomic size_t mapped_bytes;	/* bytes that the page map can describe so far; 0: checked */
 	_Atomic(struct pagedir *) map;
 	size_t maximum;
 	size_t slab_limit;	/* larger blocks are runs of pages */
 	uint32_t flags;
 	uint32_t shard_count;
 	struct check *check;	/* of a checked heap: then nothing has a fast path */
-	uint32_t level_max;	/* the largest slab: 4 KiB << 2 * level */
-	_Atomic uint32_t stopped;	/* see freeze.h; HEAP_GONE: destroyed, and held by somebody */
-	_Atomic bool quiet;	/* stopped, and nobody is inside any more */
+	uint32_t order_max;	/* the largest slab: 4 KiB << 2 * order */
+	_Atomic uint32_t frozen;	/* see freeze.h; HEAP_GONE: destroyed, with references */
+	_Atomic bool quiesced;	/* no thread is inside a shard without the lock */
 	bool growable;		/* no maximum was asked for */
 
 	/* Under the lock. */
 	alignas(64) struct lock lock;
-	bool disowned;		/* an owned heap that is quiet for ever: see shard_barrier */
+	bool percpu_off;	/* quiescent for good: see shard_fence */
 	struct backend_range range;
 	struct runs runs;
 	struct class_state classes[CLASSES];
-	uint32_t hand;			/* counts the shards looked at for what was left behind */
+	uint32_t cursor;	/* of shards scanned for slabs left behind */
 	struct meta_chunk *meta;	/* the newest */
 	size_t meta_bytes;
 

@@ -68,7 +68,7 @@ HANDLE HeapCreate(DWORD options, SIZE_T initial, SIZE_T maximum)
 
 	if (options & ~(DWORD)CREATE_OPTIONS)
 		return not_created(-EINVAL);
-	error = lifetime_create(&attr, &heap);
+	error = open_heap(&attr, &heap);
 	if (error)
 		return not_created(error);
 	errno = saved;
@@ -78,7 +78,7 @@ HANDLE HeapCreate(DWORD options, SIZE_T initial, SIZE_T maximum)
 BOOL HeapDestroy(HANDLE handle)
 {
 	int saved = errno;
-	int error = lifetime_destroy(handle);
+	int error = close_heap(handle);
 
 	if (error)
 		return fail(error == -EINVAL ? ERROR_INVALID_HANDLE : ERROR_GEN_FAILURE, -error);
@@ -90,7 +90,7 @@ HANDLE GetProcessHeap(void)
 {
 	int saved = errno;
 	struct heap *heap;
-	int error = lifetime_process(&heap);
+	int error = open_process_heap(&heap);
 
 	if (error) {
 		fail(ERROR_NOT_ENOUGH_MEMORY, -error);
@@ -117,7 +117,7 @@ static LPVOID no_memory(const char *call, struct heap *heap, DWORD flags, SIZE_T
 	HANDLE handle = heap_handle(heap);
 
 	if (error == EUCLEAN)
-		return bad_block(call, heap, heap_stale(), HEAP_STALE);
+		return bad_block(call, heap, check_stale_block(), HEAP_USE_AFTER_FREE);
 	flags |= heap_flags(heap) & HEAP_F_EXCEPTIONS ? HEAP_GENERATE_EXCEPTIONS : 0;
 	heap_drop(heap);
 	if (flags & HEAP_GENERATE_EXCEPTIONS)
@@ -170,14 +170,14 @@ LPVOID alloc_slow(HANDLE handle, DWORD flags, SIZE_T bytes, void *caller)
 	return NULL;
 }
 
-/* Here and in free_away what a caller has stays in its register: a move less in each call. */
+/* Here and in free_remote what a caller has stays in its register: a move less in each call. */
 static __attribute__((noinline))
-LPVOID alloc_next(struct heap *heap, void *caller, SIZE_T bytes)
+LPVOID alloc_refill(struct heap *heap, void *caller, SIZE_T bytes)
 {
 	HANDLE handle = heap->base;
 	void *p;
 
-	if (heap->mode != HEAP_OWNED || bytes > CLASS_SMALL)
+	if (heap->mode != HEAP_PERCPU || bytes > CLASS_SMALL)
 		return alloc_slow(handle, 0, bytes, caller);
 	if (likely(fast_alloc_next(heap, bytes, &p)))
 		return p;
@@ -193,7 +193,7 @@ LPVOID HeapAlloc(HANDLE handle, DWORD flags, SIZE_T bytes)
 	if (unlikely(!heap || flags))
 		return alloc_slow(handle, flags, bytes, __builtin_return_address(0));
 	if (unlikely(!fast_alloc(heap, bytes, &p)))
-		return alloc_next(heap, __builtin_return_address(0), bytes);
+		return alloc_refill(heap, __builtin_return_address(0), bytes);
 	return p;
 }
 
@@ -242,11 +242,11 @@ BOOL free_slow(HANDLE handle, DWORD flags, LPVOID block)
 }
 
 static __attribute__((noinline))
-BOOL free_away(size_t i, struct slab *slab, struct group *group, struct heap *heap, LPVOID block)
+BOOL free_remote(size_t i, struct slab *slab, struct group *group, struct heap *heap, LPVOID block)
 {
 	struct fast_block found = { .slab = slab, .group = group, .i = i };
 
-	return fast_give_away(heap, &found) ? TRUE : free_slow(heap->base, 0, block);
+	return fast_free_remote(heap, &found) ? TRUE : free_slow(heap->base, 0, block);
 }
 
 BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
@@ -256,10 +256,10 @@ BOOL HeapFree(HANDLE handle, DWORD flags, LPVOID block)
 
 	if (unlikely(!heap || flags))
 		return free_slow(handle, flags, block);
-	if (unlikely(!fast_find(heap, block, &found)))
+	if (unlikely(!fast_ptr_to_block(heap, block, &found)))
 		return free_slow(heap->base, 0, block);
-	if (unlikely(!fast_give(heap, &found)))
-		return free_away(found.i, found.slab, found.group, heap, block);
+	if (unlikely(!fast_free_local(heap, &found)))
+		return free_remote(found.i, found.slab, found.group, heap, block);
 	return TRUE;
 }
 

@@ -32,7 +32,7 @@ BOOL HeapLock(HANDLE handle)
 
 	if (!heap)
 		return no_heap();
-	error = heap_lock(heap);
+	error = heap_user_lock(heap);
 	heap_drop(heap);
 	if (error == -EINVAL)
 		return no_heap();
@@ -46,7 +46,7 @@ BOOL HeapUnlock(HANDLE handle)
 
 	if (!heap)
 		return no_heap();
-	error = heap_unlock(heap);
+	error = heap_user_unlock(heap);
 	heap_drop(heap);
 	return error ? fail(ERROR_NOT_OWNER, EPERM) : TRUE;
 }

@@ -109,7 +109,7 @@ privheap_t *privheap_create(const struct privheap_attr *attr)
 	internal.initial = attr->initial;
 	internal.maximum = attr->maximum;
 	internal.name = attr->name;
-	error = lifetime_create(&internal, &heap);
+	error = open_heap(&internal, &heap);
 	if (error)
 		return null(-error);
 	errno = saved;
@@ -119,7 +119,7 @@ privheap_t *privheap_create(const struct privheap_attr *attr)
 int privheap_destroy(privheap_t *handle)
 {
 	int saved = errno;
-	int error = lifetime_destroy(handle);
+	int error = close_heap(handle);
 
 	errno = saved;
 	return result(error);
@@ -147,7 +147,7 @@ static void *got(struct heap *heap, void *p)
 static void *not_allocated(const char *call, struct heap *heap, int error)
 {
 	if (error == EUCLEAN)
-		return bad_block(call, heap, heap_stale(), HEAP_STALE);
+		return bad_block(call, heap, check_stale_block(), HEAP_USE_AFTER_FREE);
 	heap_drop(heap);
 	return null(error);
 }
@@ -175,12 +175,12 @@ void *alloc(const char *call, privheap_t *handle, size_t bytes, size_t align, un
 	return heap ? alloc_held(call, heap, bytes, align, flags, false) : null(EINVAL);
 }
 
-static __attribute__((noinline)) void *alloc_next(struct heap *heap, size_t bytes)
+static __attribute__((noinline)) void *alloc_refill(struct heap *heap, size_t bytes)
 {
 	privheap_t *handle = heap_handle(heap);
 	void *p;
 
-	if (heap->mode != HEAP_OWNED || bytes > CLASS_SMALL)
+	if (heap->mode != HEAP_PERCPU || bytes > CLASS_SMALL)
 		return alloc("privheap_alloc", handle, bytes, LEAST_ALIGN, 0);
 	if (likely(fast_alloc_next(heap, bytes, &p)))
 		return p;
@@ -196,7 +196,7 @@ void *privheap_alloc(privheap_t *handle, size_t bytes)
 
 	if (unlikely(!heap))
 		return alloc("privheap_alloc", handle, bytes, LEAST_ALIGN, 0);
-	return likely(fast_alloc(heap, bytes, &p)) ? p : alloc_next(heap, bytes);
+	return likely(fast_alloc(heap, bytes, &p)) ? p : alloc_refill(heap, bytes);
 }
 
 void *privheap_zalloc(privheap_t *heap, size_t bytes)
@@ -266,11 +266,11 @@ int free_slow(privheap_t *handle, void *block)
 }
 
 static __attribute__((noinline))
-int free_away(struct heap *heap, struct slab *slab, struct group *group, size_t i, void *block)
+int free_remote(struct heap *heap, struct slab *slab, struct group *group, size_t i, void *block)
 {
 	struct fast_block found = { .slab = slab, .group = group, .i = i };
 
-	return fast_give_away(heap, &found) ? 0 : free_slow(heap_handle(heap), block);
+	return fast_free_remote(heap, &found) ? 0 : free_slow(heap_handle(heap), block);
 }
 
 int privheap_free(privheap_t *handle, void *block)
@@ -278,10 +278,10 @@ int privheap_free(privheap_t *handle, void *block)
 	struct heap *heap = fast_lookup(handle);
 	struct fast_block found;
 
-	if (unlikely(!heap || !fast_find(heap, block, &found)))
+	if (unlikely(!heap || !fast_ptr_to_block(heap, block, &found)))
 		return free_slow(handle, block);
-	if (unlikely(!fast_give(heap, &found)))
-		return free_away(heap, found.slab, found.group, found.i, block);
+	if (unlikely(!fast_free_local(heap, &found)))
+		return free_remote(heap, found.slab, found.group, found.i, block);
 	return 0;
 }
 

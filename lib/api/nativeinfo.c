@@ -113,14 +113,14 @@ int privheap_lock(privheap_t *handle)
 {
 	struct heap *heap = heap_hold(handle);
 
-	return heap ? dropped(heap, heap_lock(heap)) : result(-EINVAL);
+	return heap ? dropped(heap, heap_user_lock(heap)) : result(-EINVAL);
 }
 
 int privheap_unlock(privheap_t *handle)
 {
 	struct heap *heap = heap_hold(handle);
 
-	return heap ? dropped(heap, heap_unlock(heap)) : result(-EINVAL);
+	return heap ? dropped(heap, heap_user_unlock(heap)) : result(-EINVAL);
 }
 
 int privheap_set_oom_handler(privheap_t *handle, privheap_oom_handler *function, void *argument)

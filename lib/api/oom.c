@@ -12,16 +12,16 @@
 
 #include <errno.h>
 
-#include "alloc/enter.h"
+#include "alloc/heap_lock.h"
 
 static _Thread_local bool in_handler __attribute__((tls_model("initial-exec")));
 
 int oom_set(struct heap *heap, oom_function *function, void *argument)
 {
-	if (!heap_enter_safely(heap))
+	if (!heap_lock_unless_in_signal(heap))
 		return -EDEADLK;
 	heap->oom = (struct oom_handler){ function, argument };
-	heap_leave(heap);
+	heap_unlock(heap);
 	return 0;
 }
 
@@ -31,11 +31,11 @@ bool oom_retry(struct heap *heap, size_t bytes)
 	bool again;
 
 	/* In a signal handler that interrupted the library: nothing would become of a retry. */
-	if (in_handler || heap_would_hang(heap))
+	if (in_handler || heap_in_signal_reentry(heap))
 		return false;
-	heap_enter(heap);
+	heap_lock(heap);
 	handler = heap->oom;
-	heap_leave(heap);
+	heap_unlock(heap);
 	if (!handler.function)
 		return false;
 	in_handler = true;

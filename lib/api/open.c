@@ -3,7 +3,7 @@
  * How a heap begins and ends.
  *
  *	HeapCreate      -\                     /- heap_create
- *	privheap_create --> lifetime_create -->-- first time: SIGBUS bridge, SIGSEGV of guard pages
+ *	privheap_create --> open_heap -->-- first time: SIGBUS bridge, SIGSEGV of guard pages
  *	GetProcessHeap  -/                     \- none: one line saying why
  *
  * The process heap is known here by its handle, because it must not be destroyed; a forked child
@@ -26,7 +26,7 @@
 static _Atomic(void *) process_handle;
 static _Atomic(pid_t) process_id;
 
-static int begun(const struct backend *backend, const struct heap_attr *attr, struct heap **heap,
+static int opened(const struct backend *backend, const struct heap_attr *attr, struct heap **heap,
 		 int error)
 {
 	if (error) {
@@ -48,7 +48,7 @@ static const struct backend *backend_for(const struct heap_attr *attr)
 	return backend;
 }
 
-int lifetime_create(const struct heap_attr *attr, struct heap **out)
+int open_heap(const struct heap_attr *attr, struct heap **out)
 {
 	const struct backend *backend = backend_for(attr);
 	struct heap_attr checked = *attr;
@@ -58,10 +58,10 @@ int lifetime_create(const struct heap_attr *attr, struct heap **out)
 		return -EINVAL;
 	checked.flags |= check_wanted();
 	error = heap_create(&checked, out);
-	return begun(backend, &checked, out, error);
+	return opened(backend, &checked, out, error);
 }
 
-int lifetime_process(struct heap **out)
+int open_process_heap(struct heap **out)
 {
 	static const struct heap_attr plain;
 	const struct backend *backend = backend_for(&plain);
@@ -70,7 +70,7 @@ int lifetime_process(struct heap **out)
 	if (!backend)
 		return -EINVAL;
 	error = heap_process(out);
-	error = begun(backend, &plain, out, error);
+	error = opened(backend, &plain, out, error);
 	if (!error && atomic_load(&process_handle) != heap_handle(*out)) {
 		atomic_store(&process_id, getpid());
 		atomic_store(&process_handle, heap_handle(*out));
@@ -83,7 +83,7 @@ static bool is_process_heap(void *handle)
 	return handle == atomic_load(&process_handle) && getpid() == atomic_load(&process_id);
 }
 
-int lifetime_destroy(void *handle)
+int close_heap(void *handle)
 {
 	return is_process_heap(handle) ? -EINVAL : heap_destroy_handle(handle);
 }

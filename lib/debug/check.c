@@ -2,15 +2,15 @@
 /*
  * The ways in and out of a checked heap (see check.h).
  *
- *   alloc ─▶ slab_alloc_slow ─▶ still as filled when freed? ─▶ fill, tail
- *   free ──▶ live, tail and head intact? ─▶ fill ─▶ hold … ─▶ back to its slab, when others
- *                                                            push it out or space is short
+ *   alloc ─▶ slab_alloc_slow ─▶ still as filled when freed? ─▶ fill, red zone
+ *   free ──▶ live, red zones intact? ─▶ fill ─▶ quarantine … ─▶ back to its slab, when later
+ *                                                              frees push it out, or low on space
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "alloc/enter.h"
+#include "alloc/heap_lock.h"
 #include "alloc/large.h"
 #include "alloc/meta.h"
 #include "alloc/redzone.h"
@@ -23,11 +23,11 @@
 #include "os/annotate.h"
 
 #define CHECK_FILL_MAX	((size_t)1 << 20)	/* larger blocks need not be resident yet */
-#define CHECK_HOLD_MAX	((size_t)16 << 20)
+#define CHECK_QUARANTINE_MAX	((size_t)16 << 20)
 
 static _Thread_local const void *found;	/* what this thread's last EUCLEAN is about */
 
-const void *heap_stale(void)
+const void *check_stale_block(void)
 {
 	return found;
 }
@@ -53,12 +53,12 @@ int check_init(struct heap *heap)
 		return error;
 	check->tail = heap->flags & HEAP_F_CHECK_TAIL;
 	check->freed = heap->flags & HEAP_F_CHECK_FREE;
-	hold_init(&check->hold, heap->maximum / 8 < CHECK_HOLD_MAX ? heap->maximum / 8 :
-		  CHECK_HOLD_MAX);
+	quarantine_init(&check->quarantine, heap->maximum / 8 < CHECK_QUARANTINE_MAX ? heap->maximum / 8 :
+		  CHECK_QUARANTINE_MAX);
 	memset(heap->canary, heap->canary[0] & 0xff ? (int)(heap->canary[0] & 0xff) : 0xab,
 	       sizeof(heap->canary));
 	heap->check = check;
-	atomic_store(&heap->reach, 0);
+	atomic_store(&heap->mapped_bytes, 0);
 	annotate_pool(heap->base);
 	if (annotate_any())
 		check_fork_install();
@@ -74,16 +74,16 @@ void check_fini(struct heap *heap)
  * Gives a block that nobody has back to its slab; the second part not locked. All in one hold of
  * the lock, so that it is free at every moment to who frees it once more.
  */
-static void spot_give(const struct spot *spot)
+static void check_give(const struct redzone *block)
 {
-	group_give(slab_group(spot->slab, spot->i), spot->i % 64);
-	slab_set_slack(spot->slab, spot->i, 0);
+	slab_group_free(slab_group(block->slab, block->i), block->i % 64);
+	slab_set_slack(block->slab, block->i, 0);
 }
 
-static void spot_given(struct heap *heap, const struct spot *spot)
+static void check_given(struct heap *heap, const struct redzone *block)
 {
-	if (atomic_load(&spot->slab->watched))
-		slab_freed_in_watched(heap, spot->slab);
+	if (atomic_load(&block->slab->notify_free))
+		slab_notify_freed(heap, block->slab);
 }
 
 static char *alloc_small(struct heap *heap, unsigned int class, size_t n, size_t align,
@@ -91,30 +91,30 @@ static char *alloc_small(struct heap *heap, unsigned int class, size_t n, size_t
 {
 	size_t asked = class_sizes[class], filled;
 	bool intact = false;
-	struct spot spot;
+	struct redzone block;
 	char *p;
 
-	heap_enter_call(heap, flags);
+	heap_lock_call(heap, flags);
 	/* As if all of the class were wanted: then the slab writes no more than the tail. */
 	p = slab_alloc_slow(heap, class, asked, align, reason);
 	if (p) {
-		spot = spot_at(page_slab(heap_tag(heap, p)), p);
-		spot_show(&spot);
-		filled = spot.size > asked ? asked : asked - CHECK_TAIL_BYTES;
-		intact = spot_untouched(heap, &spot, filled);
+		block = redzone_block(page_slab(heap_tag(heap, p)), p);
+		redzone_unpoison(&block);
+		filled = block.size > asked ? asked : asked - REDZONE_BYTES;
+		intact = redzone_still_filled(heap, &block, filled);
 		if (intact) {
-			spot_resize(heap, &spot, 0, n, flags);
+			redzone_resize(heap, &block, 0, n, flags);
 			annotate_alloc(heap->base, p, n, flags & HEAP_F_ZERO);
 		} else {
-			spot_wipe(heap, &spot);
-			spot_give(&spot);
+			redzone_fill(heap, &block);
+			check_give(&block);
 		}
-		spot_hide(&spot, intact ? n : 0);
+		redzone_poison(&block, intact ? n : 0);
 	}
-	heap_leave(heap);
+	heap_unlock(heap);
 	if (!p || intact)
 		return p;
-	spot_given(heap, &spot);
+	check_given(heap, &block);
 	found = p;
 	*reason = -EUCLEAN;
 	return NULL;
@@ -123,7 +123,7 @@ static char *alloc_small(struct heap *heap, unsigned int class, size_t n, size_t
 /* The guard page of a large block: the last one, if so many bytes were added. */
 static bool large_guarded(const struct heap *heap, size_t slack)
 {
-	return heap->check->tail && slack >= CHECK_TAIL_BYTES + PAGE_BYTES;
+	return heap->check->tail && slack >= REDZONE_BYTES + PAGE_BYTES;
 }
 
 static void large_guard(struct heap *heap, char *p, bool shut)
@@ -133,9 +133,9 @@ static void large_guard(struct heap *heap, char *p, bool shut)
 	if (!large_guarded(heap, slack))
 		return;
 	if (shut)
-		guard_shut(heap, p + bytes - PAGE_BYTES, PAGE_BYTES);
+		guard_protect(heap, p + bytes - PAGE_BYTES, PAGE_BYTES);
 	else
-		guard_open(heap, p + bytes - PAGE_BYTES, PAGE_BYTES);
+		guard_unprotect(heap, p + bytes - PAGE_BYTES, PAGE_BYTES);
 }
 
 /* A large block is n bytes from now on, of which the first `old` were there. */
@@ -160,7 +160,7 @@ static char *alloc_large(struct heap *heap, size_t n, size_t more, size_t align,
 	large_arm(heap, p, 0, n, flags);
 	large_seen(heap, p, &bytes);
 	annotate_alloc(heap->base, p, n, flags & HEAP_F_ZERO);
-	annotate_hide(p + n, bytes - n);
+	annotate_poison(p + n, bytes - n);
 	return p;
 }
 
@@ -168,8 +168,8 @@ static char *alloc_large(struct heap *heap, size_t n, size_t more, size_t align,
 static char *alloc_once(struct heap *heap, size_t n, bool tail, size_t align, unsigned int flags,
 			int *reason)
 {
-	size_t more = tail ? CHECK_TAIL_BYTES : 0;
-	unsigned int class = align > CHECK_MARGIN_MAX ? CLASSES : slab_class(heap, n + more, align);
+	size_t more = tail ? REDZONE_BYTES : 0;
+	unsigned int class = align > REDZONE_MARGIN_MAX ? CLASSES : slab_class(heap, n + more, align);
 	char *p = NULL;
 
 	if (class < CLASSES)
@@ -180,34 +180,34 @@ static char *alloc_once(struct heap *heap, size_t n, bool tail, size_t align, un
 }
 
 /* Ends the stay of the block that is held longest, if more than `most` bytes are. */
-static bool hold_end(struct heap *heap, size_t most, unsigned int flags)
+static bool quarantine_end(struct heap *heap, size_t most, unsigned int flags)
 {
-	struct hold *hold = &heap->check->hold;
-	struct spot spot = { 0 };
+	struct quarantine *quarantine = &heap->check->quarantine;
+	struct redzone block = { 0 };
 	uint64_t tag;
 	char *p;
 
-	if (!heap_enter_call(heap, flags))
+	if (!heap_lock_call(heap, flags))
 		return false;
-	p = hold_pop(hold, most);
+	p = quarantine_pop(quarantine, most);
 	if (p) {
 		tag = heap_tag(heap, p);
 		if (page_kind(tag) == PAGE_SLAB) {
-			spot = spot_at(page_slab(tag), p);
-			hold_popped(hold, spot.size);
-			spot_give(&spot);
+			block = redzone_block(page_slab(tag), p);
+			quarantine_popped(quarantine, block.size);
+			check_give(&block);
 		} else {
-			hold_popped(hold, page_count(tag) << PAGE_SHIFT);
+			quarantine_popped(quarantine, page_count(tag) << PAGE_SHIFT);
 			/* Not to be opened: then these pages are lost until the heap ends. */
-			if (guard_open(heap, p, page_count(tag) << PAGE_SHIFT)) {
-				annotate_show(p, page_count(tag) << PAGE_SHIFT);
+			if (guard_unprotect(heap, p, page_count(tag) << PAGE_SHIFT)) {
+				annotate_unpoison(p, page_count(tag) << PAGE_SHIFT);
 				large_release(heap, p);
 			}
 		}
 	}
-	heap_leave(heap);
-	if (spot.slab)
-		spot_given(heap, &spot);
+	heap_unlock(heap);
+	if (block.slab)
+		check_given(heap, &block);
 	return p;
 }
 
@@ -217,12 +217,12 @@ void *check_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags,
 	char *p;
 
 	*error = ENOMEM;
-	if (n > heap->maximum || align > heap->maximum || heap_would_hang(heap))
+	if (n > heap->maximum || align > heap->maximum || heap_in_signal_reentry(heap))
 		return NULL;
 	annotate_quiet();
 	do {
 		p = alloc_once(heap, n, heap->check->tail, align, flags, &reason);
-	} while (!p && reason != -EUCLEAN && hold_end(heap, 0, flags));
+	} while (!p && reason != -EUCLEAN && quarantine_end(heap, 0, flags));
 	if (!p && reason != -EUCLEAN)
 		p = alloc_once(heap, n, false, align, flags, &reason);
 	annotate_loud();
@@ -230,20 +230,20 @@ void *check_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags,
 	return p;
 }
 
-/* spot->slab is NULL if it is held. */
-static void free_small(struct heap *heap, struct spot *spot)
+/* block->slab is NULL if it is held. */
+static void free_small(struct heap *heap, struct redzone *block)
 {
-	size_t n = spot->size - slab_slack(spot->slab, spot->i);
+	size_t n = block->size - slab_slack(block->slab, block->i);
 
-	spot_show(spot);
-	slab_set_slack(spot->slab, spot->i, SLAB_HELD);
-	spot_wipe(heap, spot);
-	annotate_free(heap->base, spot->p, n);
-	spot_hide(spot, 0);
-	if (heap->check->freed && hold_push(&heap->check->hold, spot->p, spot->size))
-		spot->slab = NULL;
+	redzone_unpoison(block);
+	slab_set_slack(block->slab, block->i, SLAB_QUARANTINED);
+	redzone_fill(heap, block);
+	annotate_free(heap->base, block->p, n);
+	redzone_poison(block, 0);
+	if (heap->check->freed && quarantine_push(&heap->check->quarantine, block->p, block->size))
+		block->slab = NULL;
 	else
-		spot_give(spot);
+		check_give(block);
 }
 
 static void free_large(struct heap *heap, char *p)
@@ -251,12 +251,12 @@ static void free_large(struct heap *heap, char *p)
 	size_t bytes, slack = large_seen(heap, p, &bytes);
 
 	annotate_free(heap->base, p, bytes - slack);
-	if (heap->check->freed && guard_shut(heap, p, bytes)) {
-		if (hold_push(&heap->check->hold, p, bytes))
+	if (heap->check->freed && guard_protect(heap, p, bytes)) {
+		if (quarantine_push(&heap->check->quarantine, p, bytes))
 			return;
 	}
-	if (guard_open(heap, p, bytes)) {
-		annotate_show(p, bytes);
+	if (guard_unprotect(heap, p, bytes)) {
+		annotate_unpoison(p, bytes);
 		large_release(heap, p);
 	}
 }
@@ -264,53 +264,53 @@ static void free_large(struct heap *heap, char *p)
 enum heap_fault check_free(struct heap *heap, void *p, unsigned int flags)
 {
 	enum heap_fault fault;
-	struct spot spot;
+	struct redzone block;
 
 	/* A signal handler that may not wait: the block is lost until the heap is destroyed. */
-	if (!heap_enter_call(heap, flags))
+	if (!heap_lock_call(heap, flags))
 		return HEAP_OK;
 	annotate_quiet();
-	fault = spot_find(heap, p, &spot);
-	if (fault == HEAP_OK && spot.slab) {
-		spot_show(&spot);
-		fault = spot_intact(heap, &spot);
+	fault = redzone_find(heap, p, &block);
+	if (fault == HEAP_OK && block.slab) {
+		redzone_unpoison(&block);
+		fault = redzone_intact(heap, &block);
 		if (fault == HEAP_OK)
-			free_small(heap, &spot);
+			free_small(heap, &block);
 		else
-			spot_hide(&spot, spot.size - slab_slack(spot.slab, spot.i));
+			redzone_poison(&block, block.size - slab_slack(block.slab, block.i));
 	} else if (fault == HEAP_OK) {
-		fault = large_hold(heap, p);
+		fault = large_quarantine(heap, p);
 		if (fault == HEAP_OK)
 			free_large(heap, p);
 	}
-	heap_leave(heap);
-	if (fault == HEAP_OK && spot.slab)
-		spot_given(heap, &spot);
-	while (fault == HEAP_OK && hold_end(heap, heap->check->hold.limit, flags))
+	heap_unlock(heap);
+	if (fault == HEAP_OK && block.slab)
+		check_given(heap, &block);
+	while (fault == HEAP_OK && quarantine_end(heap, heap->check->quarantine.limit, flags))
 		;
 	annotate_loud();
 	return fault;
 }
 
 /* *done: resized where it is. Locked. */
-static void resize_small(struct heap *heap, const struct spot *spot, size_t n,
+static void resize_small(struct heap *heap, const struct redzone *block, size_t n,
 			 unsigned int flags, size_t *old, bool *done)
 {
-	size_t more = heap->check->tail && !(flags & HEAP_F_IN_PLACE) ? CHECK_TAIL_BYTES : 0;
+	size_t more = heap->check->tail && !(flags & HEAP_F_IN_PLACE) ? REDZONE_BYTES : 0;
 
-	*old = spot->size - slab_slack(spot->slab, spot->i);
+	*old = block->size - slab_slack(block->slab, block->i);
 	/* Shrinking is always possible. */
-	*done = n <= *old || (n <= spot->size && n + more <= spot->size);
+	*done = n <= *old || (n <= block->size && n + more <= block->size);
 	if (!*done)
 		return;
-	spot_resize(heap, spot, *old, n, flags);
-	annotate_resize(heap->base, spot->p, *old, n, flags & HEAP_F_ZERO);
+	redzone_resize(heap, block, *old, n, flags);
+	annotate_resize(heap->base, block->p, *old, n, flags & HEAP_F_ZERO);
 }
 
 static enum heap_fault resize_large(struct heap *heap, char *p, size_t n, unsigned int flags,
 				    size_t *old, bool *done)
 {
-	size_t more = heap->check->tail ? CHECK_TAIL_BYTES + PAGE_BYTES : 0, bytes;
+	size_t more = heap->check->tail ? REDZONE_BYTES + PAGE_BYTES : 0, bytes;
 	enum heap_fault fault = large_size(heap, p, old);
 	void *out = NULL;
 
@@ -319,7 +319,7 @@ static enum heap_fault resize_large(struct heap *heap, char *p, size_t n, unsign
 		return fault == HEAP_OK ? large_validate(heap, p) : fault;
 	large_guard(heap, p, false);
 	large_seen(heap, p, &bytes);
-	annotate_show(p, bytes);
+	annotate_unpoison(p, bytes);
 	fault = large_resize(heap, p, n, more, flags, &out, old);
 	if (fault == HEAP_OK && !out && more)
 		fault = large_resize(heap, p, n, 0, flags, &out, old);
@@ -331,7 +331,7 @@ static enum heap_fault resize_large(struct heap *heap, char *p, size_t n, unsign
 		large_guard(heap, p, true);
 	}
 	large_seen(heap, p, &bytes);
-	annotate_hide(p + (out ? n : *old), bytes - (out ? n : *old));
+	annotate_poison(p + (out ? n : *old), bytes - (out ? n : *old));
 	return fault;
 }
 
@@ -340,22 +340,22 @@ static enum heap_fault resize(struct heap *heap, void *p, size_t n, unsigned int
 			      size_t *old, bool *done)
 {
 	enum heap_fault fault;
-	struct spot spot;
+	struct redzone block;
 
 	*done = false;
 	*old = 0;
-	if (!heap_enter_call(heap, flags))
+	if (!heap_lock_call(heap, flags))
 		return HEAP_OK;
-	fault = spot_find(heap, p, &spot);
-	if (fault == HEAP_OK && spot.slab) {
-		spot_show(&spot);
-		fault = spot_intact(heap, &spot);
+	fault = redzone_find(heap, p, &block);
+	if (fault == HEAP_OK && block.slab) {
+		redzone_unpoison(&block);
+		fault = redzone_intact(heap, &block);
 		if (fault == HEAP_OK)
-			resize_small(heap, &spot, n, flags, old, done);
-		spot_hide(&spot, spot.size - slab_slack(spot.slab, spot.i));
+			resize_small(heap, &block, n, flags, old, done);
+		redzone_poison(&block, block.size - slab_slack(block.slab, block.i));
 	}
-	heap_leave(heap);
-	if (fault == HEAP_OK && !spot.slab)
+	heap_unlock(heap);
+	if (fault == HEAP_OK && !block.slab)
 		fault = resize_large(heap, p, n, flags, old, done);
 	return fault;
 }
@@ -377,7 +377,7 @@ enum heap_fault check_realloc(struct heap *heap, void *p, size_t n, unsigned int
 	if (done) {
 		*out = p;
 	} else if (!(flags & HEAP_F_IN_PLACE)) {
-		*out = check_alloc(heap, n, CHECK_TAIL_BYTES, flags, error);
+		*out = check_alloc(heap, n, REDZONE_BYTES, flags, error);
 		if (*out) {
 			memcpy(*out, p, old < n ? old : n);
 			fault = check_free(heap, p, flags);
@@ -389,18 +389,18 @@ enum heap_fault check_realloc(struct heap *heap, void *p, size_t n, unsigned int
 enum heap_fault check_block(struct heap *heap, const void *p)
 {
 	enum heap_fault fault;
-	struct spot spot;
+	struct redzone block;
 
-	if (!heap_enter_safely(heap))
+	if (!heap_lock_unless_in_signal(heap))
 		return HEAP_OK;
 	annotate_quiet();
-	fault = spot_find(heap, p, &spot);
-	if (fault == HEAP_OK && spot.slab) {
-		spot_show(&spot);
-		fault = spot_intact(heap, &spot);
-		spot_hide(&spot, spot.size - slab_slack(spot.slab, spot.i));
+	fault = redzone_find(heap, p, &block);
+	if (fault == HEAP_OK && block.slab) {
+		redzone_unpoison(&block);
+		fault = redzone_intact(heap, &block);
+		redzone_poison(&block, block.size - slab_slack(block.slab, block.i));
 	}
 	annotate_loud();
-	heap_leave(heap);
-	return fault == HEAP_OK && !spot.slab ? large_validate(heap, p) : fault;
+	heap_unlock(heap);
+	return fault == HEAP_OK && !block.slab ? large_validate(heap, p) : fault;
 }

@@ -64,7 +64,7 @@ static void drop_notes(void)
 static void in_child(void)
 {
 	for (size_t i = 0; i < notes_count; i++)
-		annotate_show(notes[i].base, notes[i].used);
+		annotate_unpoison(notes[i].base, notes[i].used);
 	drop_notes();
 }
 

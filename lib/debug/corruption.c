@@ -2,7 +2,7 @@
 /*
  * What happens when a program hands in a pointer that is no block, or has damaged one.
  *
- *	heap_free() -> HEAP_FREED -> one line on stderr -> abort
+ *	heap_free() -> HEAP_DOUBLE_FREE -> one line on stderr -> abort
  *				  \-> asked to return: quiet, the wrapper fails the call
  *				      (until somebody has asked never to)
  *
@@ -22,10 +22,10 @@ static const char *const what[] = {
 	[HEAP_FOREIGN]	   = "not a block of this heap: outside of it",
 	[HEAP_UNALLOCATED] = "not a block: nothing is allocated there",
 	[HEAP_INTERIOR]	   = "not the start of a block",
-	[HEAP_FREED]	   = "freed already: double free or use after free",
+	[HEAP_DOUBLE_FREE]	   = "freed already: double free or use after free",
 	[HEAP_OVERRUN]	   = "bytes past the end of the block were written",
 	[HEAP_UNDERRUN]	   = "bytes before the block were written",
-	[HEAP_STALE]	   = "a freed block was written: use after free",
+	[HEAP_USE_AFTER_FREE]	   = "a freed block was written: use after free",
 	[HEAP_METADATA]	   = "the heap's own records are damaged",
 };
 

@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include "debug/guard.h"
 
-static bool guard_protect(char *p, size_t bytes, int protection)
+static bool guard_mprotect(char *p, size_t bytes, int protection)
 {
 	int saved = errno;
 	bool done = mprotect(p, bytes, protection) == 0;
@@ -14,14 +14,14 @@ static bool guard_protect(char *p, size_t bytes, int protection)
 	return done;
 }
 
-bool guard_shut(const struct heap *heap, char *p, size_t bytes)
+bool guard_protect(const struct heap *heap, char *p, size_t bytes)
 {
 	(void)heap;
-	return guard_protect(p, bytes, PROT_NONE);
+	return guard_mprotect(p, bytes, PROT_NONE);
 }
 
-bool guard_open(const struct heap *heap, char *p, size_t bytes)
+bool guard_unprotect(const struct heap *heap, char *p, size_t bytes)
 {
-	return guard_protect(p, bytes, PROT_READ | PROT_WRITE |
+	return guard_mprotect(p, bytes, PROT_READ | PROT_WRITE |
 			     (heap->flags & HEAP_F_EXEC ? PROT_EXEC : 0));
 }

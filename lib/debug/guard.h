@@ -6,7 +6,7 @@
 #include "alloc/types.h"
 
 /* Whole pages of the heap. False: the kernel has no room for the note; they stay as they were. */
-bool guard_shut(const struct heap *heap, char *p, size_t bytes);
-bool guard_open(const struct heap *heap, char *p, size_t bytes);
+bool guard_protect(const struct heap *heap, char *p, size_t bytes);
+bool guard_unprotect(const struct heap *heap, char *p, size_t bytes);
 
 #endif

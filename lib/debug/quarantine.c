@@ -4,35 +4,35 @@
  */
 #include "debug/quarantine.h"
 
-void hold_init(struct hold *hold, size_t limit)
+void quarantine_init(struct quarantine *quarantine, size_t limit)
 {
-	hold->limit = limit;
+	quarantine->limit = limit;
 }
 
-bool hold_push(struct hold *hold, char *p, size_t bytes)
+bool quarantine_push(struct quarantine *quarantine, char *p, size_t bytes)
 {
-	if (hold->count == HOLD_BLOCKS || bytes > hold->limit)
+	if (quarantine->count == QUARANTINE_BLOCKS || bytes > quarantine->limit)
 		return false;
-	hold->block[(hold->first + hold->count) % HOLD_BLOCKS] = p;
-	hold->count++;
-	hold->bytes += bytes;
+	quarantine->block[(quarantine->first + quarantine->count) % QUARANTINE_BLOCKS] = p;
+	quarantine->count++;
+	quarantine->bytes += bytes;
 	return true;
 }
 
-char *hold_pop(struct hold *hold, size_t most)
+char *quarantine_pop(struct quarantine *quarantine, size_t most)
 {
 	char *p;
 
 	/* One place is kept free for the next. */
-	if (!hold->count || (hold->bytes <= most && hold->count < HOLD_BLOCKS))
+	if (!quarantine->count || (quarantine->bytes <= most && quarantine->count < QUARANTINE_BLOCKS))
 		return NULL;
-	p = hold->block[hold->first];
-	hold->first = (hold->first + 1) % HOLD_BLOCKS;
-	hold->count--;
+	p = quarantine->block[quarantine->first];
+	quarantine->first = (quarantine->first + 1) % QUARANTINE_BLOCKS;
+	quarantine->count--;
 	return p;
 }
 
-void hold_popped(struct hold *hold, size_t bytes)
+void quarantine_popped(struct quarantine *quarantine, size_t bytes)
 {
-	hold->bytes -= bytes;
+	quarantine->bytes -= bytes;
 }

@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Freed blocks of a checked heap that are kept from reuse for a while, oldest first, a bounded
- * number of them and of bytes. To the program they are free; to the allocator they are not yet.
+ * Freed blocks of a checked heap that are not reused for a while, oldest first, a bounded number of
+ * them and of bytes. To the program they are free; to the allocator they are not yet. Under the heap's
+ * lock.
  */
-#ifndef PRIVHEAP_HOLD_H
-#define PRIVHEAP_HOLD_H
+#ifndef PRIVHEAP_QUARANTINE_H
+#define PRIVHEAP_QUARANTINE_H
 
 #include "alloc/types.h"
 
-#define HOLD_BLOCKS	256U
+#define QUARANTINE_BLOCKS	256U
 
-struct hold {
+struct quarantine {
 	uint32_t first, count;
 	size_t bytes, limit;
-	char *block[HOLD_BLOCKS];
+	char *block[QUARANTINE_BLOCKS];
 };
 
 /* limit: bytes. */
-void hold_init(struct hold *hold, size_t limit);
-/* Locked. False: no room, it must be given back at once. */
-bool hold_push(struct hold *hold, char *p, size_t bytes);
-/* The oldest, if there are more than `most` bytes. NULL: there are not. Locked. */
-char *hold_pop(struct hold *hold, size_t most);
-/* What was popped was so large. Locked. */
-void hold_popped(struct hold *hold, size_t bytes);
+void quarantine_init(struct quarantine *quarantine, size_t limit);
+/* False: no room, it must be given back at once. */
+bool quarantine_push(struct quarantine *quarantine, char *p, size_t bytes);
+/* The oldest, if there are more than `most` bytes. NULL: there are not. */
+char *quarantine_pop(struct quarantine *quarantine, size_t most);
+/* What was popped was so large. */
+void quarantine_popped(struct quarantine *quarantine, size_t bytes);
 
 #endif

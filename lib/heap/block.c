@@ -13,7 +13,7 @@
  */
 #include <errno.h>
 #include <string.h>
-#include "alloc/enter.h"
+#include "alloc/heap_lock.h"
 #include "alloc/large.h"
 #include "alloc/shard.h"
 #include "alloc/slab.h"
@@ -32,7 +32,7 @@ static bool block_enter_shard(struct heap *heap, struct shard *shard)
 		lock_spin_take(&shard->lock);
 	else if (!lock_try(&shard->lock))
 		return false;
-	if (likely(!heap->quiet))
+	if (likely(!heap->quiesced))
 		return true;
 	lock_spin_drop(&shard->lock);
 	return false;
@@ -50,12 +50,12 @@ static void *block_alloc_current(struct heap *heap, unsigned int class, size_t n
 	struct shard *shard;
 	void *p;
 
-	if (heap->mode == HEAP_OWNED)
-		return owned_take(heap, class, n, &p) ? p : NULL;
+	if (heap->mode == HEAP_PERCPU)
+		return percpu_alloc(heap, class, n, &p) ? p : NULL;
 	shard = shard_at(heap, shard_hint(heap));
 	if (shard == &shard_none || !block_enter_shard(heap, shard))
 		return NULL;
-	p = group_take(shard_current(shard, class), class, n, heap->canary);
+	p = slab_group_alloc(shard_current(shard, class), class, n, heap->canary);
 	block_leave_shard(heap, shard);
 	return p;
 }
@@ -67,11 +67,11 @@ void *heap_refill(struct heap *heap, unsigned int class, size_t n, size_t align,
 	void *p = NULL;
 
 	*error = ENOMEM;
-	if (n > heap->maximum || align > heap->maximum || heap_would_hang(heap))
+	if (n > heap->maximum || align > heap->maximum || heap_in_signal_reentry(heap))
 		return NULL;
-	if (class < CLASSES && heap_enter_call(heap, flags)) {
+	if (class < CLASSES && heap_lock_call(heap, flags)) {
 		p = slab_alloc_slow(heap, class, n, align, &reason);
-		heap_leave(heap);
+		heap_unlock(heap);
 	}
 	if (p && flags & HEAP_F_ZERO)
 		memset(p, 0, n);
@@ -89,7 +89,7 @@ void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, 
 
 	flags |= heap->flags & HEAP_F_ZERO;
 	if (!(flags & HEAP_F_NO_SERIALIZE))
-		heap_pass(heap);
+		heap_wait_thawed(heap);
 	if (unlikely(heap->check))
 		return check_alloc(heap, n, align, flags, error);
 	class = likely(n <= heap->slab_limit && align <= 16) ? class_of(n) :
@@ -115,8 +115,8 @@ static bool block_give_here(struct heap *heap, struct slab *slab, uint32_t i,
 	bool here;
 
 	*fault = HEAP_OK;
-	if (heap->mode == HEAP_OWNED)
-		return owned_give(heap, slab, group, i) || owned_give_remote(heap, group, i);
+	if (heap->mode == HEAP_PERCPU)
+		return percpu_free(heap, slab, group, i) || percpu_free_remote(heap, group, i);
 	owner = atomic_load(&slab->owner);
 	if (owner != shard_hint(heap))
 		return false;
@@ -124,8 +124,8 @@ static bool block_give_here(struct heap *heap, struct slab *slab, uint32_t i,
 	if (!block_enter_shard(heap, shard))
 		return false;
 	here = atomic_load(&slab->local) == owner;
-	if (here && !group_give(group, i % 64))
-		*fault = HEAP_FREED;
+	if (here && !slab_group_free(group, i % 64))
+		*fault = HEAP_DOUBLE_FREE;
 	block_leave_shard(heap, shard);
 	return here;
 }
@@ -140,12 +140,12 @@ static enum heap_fault block_give(struct heap *heap, struct slab *slab, uint32_t
 	if (likely(block_give_here(heap, slab, i, &fault)))
 		return fault;
 	if (slab_is_free(slab, i))
-		return HEAP_FREED;
+		return HEAP_DOUBLE_FREE;
 	/* With the lock, so that nobody stops the heap meanwhile. A signal handler cannot wait. */
-	locked = heap_enter_call(heap, flags);
-	fault = group_give_remote(slab_group(slab, i), i % 64) ? HEAP_OK : HEAP_FREED;
+	locked = heap_lock_call(heap, flags);
+	fault = slab_group_free_remote(slab_group(slab, i), i % 64) ? HEAP_OK : HEAP_DOUBLE_FREE;
 	if (locked)
-		heap_leave(heap);
+		heap_unlock(heap);
 	return fault;
 }
 
@@ -167,8 +167,8 @@ static enum heap_fault block_free(struct heap *heap, void *p, unsigned int flags
 	if (slack && unlikely(!canary_intact(p, slab->size, slack, heap->canary)))
 		return HEAP_OVERRUN;
 	fault = block_give(heap, slab, i, flags);
-	if (fault == HEAP_OK && unlikely(atomic_load(&slab->watched)))
-		slab_freed_in_watched(heap, slab);
+	if (fault == HEAP_OK && unlikely(atomic_load(&slab->notify_free)))
+		slab_notify_freed(heap, slab);
 	return fault;
 }
 
@@ -179,7 +179,7 @@ enum heap_fault heap_free_unserialised(struct heap *heap, void *p)
 
 enum heap_fault heap_free(struct heap *heap, void *p)
 {
-	heap_pass(heap);
+	heap_wait_thawed(heap);
 	return block_free(heap, p, 0);
 }
 
@@ -198,7 +198,7 @@ enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size)
 	/* Read once: its owner may resize it meanwhile. */
 	slack = slab_slack(slab, i);
 	*size = slab->size - slack;
-	return slack == SLAB_HELD ? HEAP_FREED : HEAP_OK;
+	return slack == SLAB_QUARANTINED ? HEAP_DOUBLE_FREE : HEAP_OK;
 }
 
 /*
@@ -208,14 +208,14 @@ enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size)
 static void block_resize_small(struct heap *heap, struct slab *slab, uint32_t i, void *p,
 			       size_t old, size_t n, unsigned int flags)
 {
-	bool locked = heap_enter_call(heap, flags);
+	bool locked = heap_lock_call(heap, flags);
 
 	if (flags & HEAP_F_ZERO && n > old)
 		memset((char *)p + old, 0, n - old);
 	canary_put(p, slab->size, slab->size - n, heap->canary);
 	slab_set_slack(slab, i, slab->size - n);
 	if (locked)
-		heap_leave(heap);
+		heap_unlock(heap);
 }
 
 static void *block_move(struct heap *heap, void *p, size_t old, size_t n, unsigned int flags,
@@ -227,7 +227,7 @@ static void *block_move(struct heap *heap, void *p, size_t old, size_t n, unsign
 		return NULL;
 	memcpy(new, p, old < n ? old : n);
 	if (!(flags & HEAP_F_NO_SERIALIZE))
-		heap_pass(heap);
+		heap_wait_thawed(heap);
 	block_free(heap, p, flags);
 	return new;
 }
@@ -244,9 +244,9 @@ enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int 
 	*error = ENOMEM;
 	flags |= heap->flags & HEAP_F_ZERO;
 	if (!(flags & HEAP_F_NO_SERIALIZE))
-		heap_pass(heap);
+		heap_wait_thawed(heap);
 	if (heap->check)
-		return heap_would_hang(heap) ? HEAP_OK :
+		return heap_in_signal_reentry(heap) ? HEAP_OK :
 		       check_realloc(heap, p, n, flags, out, error);
 	fault = ptr_to_block(heap, p, &slab, &i);
 	if (fault != HEAP_OK)
@@ -261,7 +261,7 @@ enum heap_fault heap_realloc(struct heap *heap, void *p, size_t n, unsigned int 
 			*out = p;
 			return HEAP_OK;
 		}
-	} else if (heap_would_hang(heap)) {
+	} else if (heap_in_signal_reentry(heap)) {
 		return HEAP_OK;
 	} else {
 		fault = large_resize(heap, p, n, 0, flags, out, &old);
@@ -287,16 +287,16 @@ static enum heap_fault block_validate(struct heap *heap, const void *p)
 	if (!slab)
 		return large_validate(heap, p);
 	/* With the lock: see block_resize_small. A signal handler that cannot wait does not look. */
-	if (!heap_enter_safely(heap))
+	if (!heap_lock_unless_in_signal(heap))
 		return HEAP_OK;
 	if (!canary_intact(p, slab->size, slab_slack(slab, i), heap->canary))
 		fault = HEAP_OVERRUN;
-	heap_leave(heap);
+	heap_unlock(heap);
 	return fault;
 }
 
 enum heap_fault heap_validate(struct heap *heap, const void *p, const void **bad)
 {
 	*bad = p;
-	return p ? block_validate(heap, p) : whole_validate(heap, bad);
+	return p ? block_validate(heap, p) : scan_validate(heap, bad);
 }

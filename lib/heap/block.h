@@ -7,7 +7,7 @@
 
 /*
  * align: a power of two, 16 at least. NULL and *error = ENOMEM or EDQUOT; on a checked heap also
- * EUCLEAN: the block it would have been, heap_stale(), was written after it was freed.
+ * EUCLEAN: the block it would have been, check_stale_block(), was written after it was freed.
  */
 void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error);
 /*

@@ -4,10 +4,10 @@
  *
  *   fast_lookup ─▶ fast_alloc ─ a block, or not ─▶ fast_alloc_next ─ a block, or not: then
  *               │                                          heap_alloc knows why, and does it
- *               └▶ fast_find ─ a block ─▶ fast_give ─ done, or not ─▶ fast_give_away ─ done, or
+ *               └▶ fast_ptr_to_block ─ a block ─▶ fast_free_local ─ done, or not ─▶ fast_free_remote ─ done, or
  *                          └── not: then heap_free knows why ◀──────────────────────────── not
  *
- * Nothing here fails, waits, writes errno or, but for fast_alloc_next and fast_give_away, calls
+ * Nothing here fails, waits, writes errno or, but for fast_alloc_next and fast_free_remote, calls
  * anything.
  *
  * Words that others may write meanwhile are read as plain ones: the compiler folds such loads into
@@ -34,19 +34,19 @@ struct fast_block {
 	uint64_t i;		/* in the slab */
 };
 
-#if OWNED
+#if PERCPU
 /* The heap, if it has the place in front that its handle names; else NULL: ask heap_lookup. */
 static inline struct heap *fast_lookup(const void *handle)
 {
 	struct heap *heap = FAST_LOAD(struct heap *,
-				      process_front->heap[front_hash((uintptr_t)handle)]);
+				      process_handle_cache->heap[handle_cache_hash((uintptr_t)handle)]);
 
 	return likely(heap && heap->base == handle) ? heap : NULL;
 }
 
 static inline bool fast_alloc(struct heap *heap, size_t n, void **p)
 {
-	return likely(n <= CLASS_SMALL) && owned_take(heap, class_table[(n + 15) / 16], n, p);
+	return likely(n <= CLASS_SMALL) && percpu_alloc(heap, class_table[(n + 15) / 16], n, p);
 }
 
 /* The same once the current group has nothing left: from the next one of its slab. Pre: n is small. */
@@ -56,7 +56,7 @@ static inline bool fast_alloc_next(struct heap *heap, size_t n, void **p)
 }
 
 /* Which block p is, if it can be one that is live, and its canary is whole. */
-static inline bool fast_find(struct heap *heap, void *p, struct fast_block *found)
+static inline bool fast_ptr_to_block(struct heap *heap, void *p, struct fast_block *found)
 {
 	size_t offset = (size_t)((uintptr_t)p - (uintptr_t)heap->base), slack;
 	struct pagedir *map;
@@ -64,7 +64,7 @@ static inline bool fast_find(struct heap *heap, void *p, struct fast_block *foun
 	struct slab *slab;
 	uint64_t i;
 
-	if (unlikely(offset >= FAST_LOAD(size_t, heap->reach)))
+	if (unlikely(offset >= FAST_LOAD(size_t, heap->mapped_bytes)))
 		return false;
 	FAST_ORDER();
 	map = FAST_LOAD(struct pagedir *, heap->map);
@@ -107,7 +107,7 @@ static inline bool fast_alloc_next(struct heap *heap, size_t n, void **p)
 	return fast_alloc(heap, n, p);
 }
 
-static inline bool fast_find(struct heap *heap, void *p, struct fast_block *found)
+static inline bool fast_ptr_to_block(struct heap *heap, void *p, struct fast_block *found)
 {
 	(void)heap;
 	(void)p;
@@ -117,18 +117,18 @@ static inline bool fast_find(struct heap *heap, void *p, struct fast_block *foun
 #endif
 
 /* Of a slab of this CPU. */
-static inline bool fast_give(struct heap *heap, const struct fast_block *block)
+static inline bool fast_free_local(struct heap *heap, const struct fast_block *block)
 {
-	return owned_give(heap, block->slab, block->group, block->i);
+	return percpu_free(heap, block->slab, block->group, block->i);
 }
 
 /* Of another CPU's. */
-static inline bool fast_give_away(struct heap *heap, const struct fast_block *block)
+static inline bool fast_free_remote(struct heap *heap, const struct fast_block *block)
 {
-	if (!owned_give_remote(heap, block->group, block->i))
+	if (!percpu_free_remote(heap, block->group, block->i))
 		return false;
-	if (unlikely(atomic_load(&block->slab->watched)))
-		slab_freed_in_watched(heap, block->slab);
+	if (unlikely(atomic_load(&block->slab->notify_free)))
+		slab_notify_freed(heap, block->slab);
 	return true;
 }
 

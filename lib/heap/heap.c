@@ -2,7 +2,7 @@
 /*
  * The life of a heap.
  *
- *   side_alloc_record ▸ reserve ▸ registry_insert ▸ … blocks … ▸ registry_remove ▸ release
+ *   meta_record_alloc ▸ reserve ▸ registry_insert ▸ … blocks … ▸ registry_remove ▸ release
  *   its record     its range   its handle                                     and its metadata
  *
  * Destroying is the same three steps backward, whatever is alive in it: nothing is walked. The last
@@ -34,8 +34,8 @@
 			 HEAP_F_CHECK_TAIL | HEAP_F_CHECK_FREE)
 
 static_assert(sizeof(struct heap) + 17 * sizeof(struct shard *) + sizeof(struct shard) + 64 + 512 +
-	      192 <= SIDE_PAGE, "a small heap's metadata is one page, with up to 16 CPUs");
-static_assert(sizeof(struct heap) + (HEAP_CPUS + 1) * sizeof(struct shard *) <= SIDE_PAGE,
+	      192 <= META_PAGE, "a small heap's metadata is one page, with up to 16 CPUs");
+static_assert(sizeof(struct heap) + (HEAP_CPUS + 1) * sizeof(struct shard *) <= META_PAGE,
 	      "the record itself is one page at most");
 
 /* The highest number of a CPU that this thread may use, plus 1. */
@@ -77,7 +77,7 @@ static enum heap_mode heap_mode(const struct heap_attr *attr, size_t maximum,
 				struct process *process, uint32_t *shards)
 {
 	/* Asked for every heap: the fast path of any wants the area known. */
-	bool owned = owned_possible(process);
+	bool owned = percpu_possible(process);
 	uint32_t cpus = heap_cpus(process);
 
 	*shards = 1;
@@ -88,7 +88,7 @@ static enum heap_mode heap_mode(const struct heap_attr *attr, size_t maximum,
 		return HEAP_SHARED;
 	*shards = cpus;
 	if (cpus <= HEAP_CPUS && owned)
-		return HEAP_OWNED;
+		return HEAP_PERCPU;
 	*shards = cpus < HEAP_SHARDS ? cpus : HEAP_SHARDS;
 	return HEAP_SHARED;
 }
@@ -100,11 +100,11 @@ static int heap_init(struct heap *heap, const struct heap_attr *attr, struct pro
 	heap->base = heap->range.base;
 	heap->maximum = heap->range.maximum;
 	heap->growable = attr->maximum == 0;
-	heap->level_max = heap->maximum < MIB ? 0 : heap->maximum < 4 * MIB ? 1 : 2;
-	heap->slab_limit = SLAB_LEVEL_BYTES(heap->level_max) / 2;
+	heap->order_max = heap->maximum < MIB ? 0 : heap->maximum < 4 * MIB ? 1 : 2;
+	heap->slab_limit = SLAB_ORDER_BYTES(heap->order_max) / 2;
 	heap->flags = attr->flags & HEAP_FLAGS;
 	heap->mode = heap_mode(attr, heap->maximum, process, &heap->shard_count);
-	heap->gate = heap->mode == HEAP_OWNED ? heap->shard_count : 0;
+	heap->percpu_limit = heap->mode == HEAP_PERCPU ? heap->shard_count : 0;
 	heap->first.used += shard_total(heap) * sizeof(heap->shards[0]);
 	for (uint32_t i = 0; i < shard_total(heap); i++)
 		heap->shards[i] = &shard_none;
@@ -122,15 +122,15 @@ static void heap_free_metadata(struct heap *heap)
 	for (; chunk; chunk = next) {
 		next = chunk->next;
 		if (!next)
-			side_free_record(backend, chunk);
+			meta_record_free(backend, chunk);
 		else
-			side_free(backend, chunk, chunk->order);
+			meta_pages_free(backend, chunk, chunk->order);
 	}
 }
 
 static struct heap *heap_record(const struct backend *backend, int *error)
 {
-	struct heap *heap = side_alloc_record(backend, error);
+	struct heap *heap = meta_record_alloc(backend, error);
 	const size_t rest = offsetof(struct heap, canary);
 
 	if (!heap)
@@ -139,7 +139,7 @@ static struct heap *heap_record(const struct backend *backend, int *error)
 	memset((char *)heap + rest, 0, sizeof(*heap) - rest);
 	heap->first = (struct meta_chunk){ .used = sizeof(*heap) };
 	heap->meta = &heap->first;
-	heap->meta_bytes = SIDE_PAGE;
+	heap->meta_bytes = META_PAGE;
 	heap->range.backend = backend;
 	return heap;
 }

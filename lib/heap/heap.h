@@ -3,7 +3,7 @@
  * The heap: what both public APIs are thin wrappers of.
  *
  * A public handle (HANDLE, privheap_t *) is the base address of the heap's range. The registry
- * turns it into the struct heap, which lives in the side region, or into NULL.
+ * turns it into the struct heap, which lives in the metadata region, or into NULL.
  * No function here raises, aborts or sets errno or the last error: wrappers do.
  */
 #ifndef PRIVHEAP_HEAP_H

@@ -104,7 +104,7 @@ bool registry_drop(struct heap *heap)
 
 bool heap_gone(const struct heap *heap)
 {
-	return atomic_load(&heap->stopped) == HEAP_GONE;
+	return atomic_load(&heap->frozen) == HEAP_GONE;
 }
 
 struct heap *heap_containing(const void *address)
@@ -185,23 +185,23 @@ static int registry_grow(struct process *process)
 	return 0;
 }
 
-static _Atomic(struct heap *) *front_of(struct process *process, struct heap *heap)
+static _Atomic(struct heap *) *handle_cache_of(struct process *process, struct heap *heap)
 {
-	return &process->front.heap[front_hash((uintptr_t)heap->base)];
+	return &process->handle_cache.heap[handle_cache_hash((uintptr_t)heap->base)];
 }
 
-static void front_put(struct process *process, struct heap *heap)
+static void handle_cache_put(struct process *process, struct heap *heap)
 {
-	_Atomic(struct heap *) *place = front_of(process, heap);
+	_Atomic(struct heap *) *place = handle_cache_of(process, heap);
 
 	/* The fast path leaves blocks as they are. */
 	if (!*place && !(heap->flags & HEAP_F_ZERO))
 		atomic_store_explicit(place, heap, memory_order_release);
 }
 
-static void front_remove(struct process *process, struct heap *heap)
+static void handle_cache_remove(struct process *process, struct heap *heap)
 {
-	_Atomic(struct heap *) *place = front_of(process, heap);
+	_Atomic(struct heap *) *place = handle_cache_of(process, heap);
 
 	if (*place == heap)
 		atomic_store_explicit(place, NULL, memory_order_release);
@@ -245,7 +245,7 @@ int registry_insert(struct heap *heap)
 	if (!error) {
 		atomic_store_explicit(&heap->holds, 1, memory_order_release);
 		registry_put(process->table, (uintptr_t)heap->base, heap, heap->maximum);
-		front_put(process, heap);
+		handle_cache_put(process, heap);
 		registry_link(process, heap);
 	}
 	lock_drop(&process->registry_lock);
@@ -277,7 +277,7 @@ bool registry_remove(struct heap *heap)
 			table->used--;
 			i = (i - 1) & mask;
 		}
-		front_remove(process, heap);
+		handle_cache_remove(process, heap);
 		registry_unlink(process, heap);
 	}
 	lock_drop(&process->registry_lock);

@@ -11,7 +11,7 @@
  */
 #include <errno.h>
 #include <sched.h>
-#include "alloc/enter.h"
+#include "alloc/heap_lock.h"
 #include "alloc/large.h"
 #include "alloc/redzone.h"
 #include "alloc/run_walk.h"
@@ -21,21 +21,21 @@
 #include "heap/scan.h"
 #include "os/annotate.h"
 
-#define PIECE_PAGES	256
-#define VALIDATE_LOOKS	64
+#define SCAN_CHUNK_PAGES	256
+#define VALIDATE_TRIES	64
 
-struct look {
+struct scan {
 	/* One run, whose head is described. Locked. */
-	enum heap_fault (*visit)(struct heap *heap, size_t head, struct look *look);
+	enum heap_fault (*visit)(struct heap *heap, size_t head, struct scan *scan);
 	struct heap_stats *stats;
 	size_t largest;
 	const void *bad;
 };
 
 /* From *page on, and on to where the next piece starts: RUN_NONE at the end. Locked. */
-static enum heap_fault whole_piece(struct heap *heap, size_t *page, struct look *look)
+static enum heap_fault scan_chunk(struct heap *heap, size_t *page, struct scan *scan)
 {
-	size_t end = *page + PIECE_PAGES, head, pages;
+	size_t end = *page + SCAN_CHUNK_PAGES, head, pages;
 	enum heap_fault fault = HEAP_OK;
 
 	while (fault == HEAP_OK && *page < end) {
@@ -44,27 +44,27 @@ static enum heap_fault whole_piece(struct heap *heap, size_t *page, struct look 
 			*page = RUN_NONE;
 			return HEAP_OK;
 		}
-		look->bad = heap->base + (*page << PAGE_SHIFT);
+		scan->bad = heap->base + (*page << PAGE_SHIFT);
 		pages = head == RUN_NONE ? 0 : run_pages(heap, head);
 		if (!pages)
 			return HEAP_METADATA;
-		fault = look->visit(heap, head, look);
+		fault = scan->visit(heap, head, scan);
 		*page = head + pages;
 	}
 	return fault;
 }
 
 /* False: a signal handler that may not wait for the lock. */
-static bool whole_look(struct heap *heap, struct look *look, enum heap_fault *fault)
+static bool scan_heap(struct heap *heap, struct scan *scan, enum heap_fault *fault)
 {
 	size_t page = 0;
 
 	*fault = HEAP_OK;
 	while (page != RUN_NONE && *fault == HEAP_OK) {
-		if (!heap_enter_safely(heap))
+		if (!heap_lock_unless_in_signal(heap))
 			return false;
-		*fault = whole_piece(heap, &page, look);
-		heap_leave(heap);
+		*fault = scan_chunk(heap, &page, scan);
+		heap_unlock(heap);
 	}
 	return true;
 }
@@ -78,7 +78,7 @@ static bool slab_overrun(const struct heap *heap, const struct slab *slab, uint3
 	const char *p = slab_base(slab) + (size_t)i * slab->size;
 	size_t slack = slab_slack(slab, i);
 
-	for (int look = 0; look < VALIDATE_LOOKS; look++) {
+	for (int look = 0; look < VALIDATE_TRIES; look++) {
 		if (canary_intact(p, slab->size, slack, heap->canary))
 			return false;
 		if (look % 8 == 7)
@@ -101,7 +101,7 @@ static enum heap_fault slab_validate(const struct heap *heap, const struct slab 
 		const struct group *group = &slab->groups[i];
 
 		if (group->base != slab_base(slab) + (size_t)i * 64 * slab->size ||
-		    (group->avail | group->freed) & ~group->mask)
+		    (group->free | group->local_free) & ~group->mask)
 			return HEAP_METADATA;
 	}
 	for (uint32_t i = 0; i < blocks; i++) {
@@ -116,15 +116,15 @@ static enum heap_fault slab_validate(const struct heap *heap, const struct slab 
 	return HEAP_OK;
 }
 
-static enum heap_fault whole_validate_run(struct heap *heap, size_t head, struct look *look)
+static enum heap_fault scan_validate_run(struct heap *heap, size_t head, struct scan *scan)
 {
 	const char *p = heap->base + (head << PAGE_SHIFT);
 	uint64_t tag = page_tag(heap_page(heap, head));
 	struct slab *slab = page_slab(tag);
 	enum heap_fault fault;
 
-	look->bad = p;
-	if (page_kind(tag) == PAGE_HELD)
+	scan->bad = p;
+	if (page_kind(tag) == PAGE_QUARANTINED)
 		return HEAP_OK;
 	if (page_kind(tag) == PAGE_FREE)
 		return run_consistent(heap, head) ? HEAP_OK : HEAP_METADATA;
@@ -133,21 +133,21 @@ static enum heap_fault whole_validate_run(struct heap *heap, size_t head, struct
 	for (size_t i = 0; i < slab_pages(slab); i++)
 		if (page_tag(heap_page(heap, head + i)) != tag)
 			return HEAP_METADATA;
-	if (slab_base(slab) != p + check_margin(heap, slab->size))
+	if (slab_base(slab) != p + redzone_margin(heap, slab->size))
 		return HEAP_METADATA;
-	fault = slab_validate(heap, slab, &look->bad);
-	return fault == HEAP_OK && heap->check ? check_slab(heap, slab, &look->bad) : fault;
+	fault = slab_validate(heap, slab, &scan->bad);
+	return fault == HEAP_OK && heap->check ? redzone_check_slab(heap, slab, &scan->bad) : fault;
 }
 
-enum heap_fault whole_validate(struct heap *heap, const void **bad)
+enum heap_fault scan_validate(struct heap *heap, const void **bad)
 {
-	struct look look = { .visit = whole_validate_run };
+	struct scan scan = { .visit = scan_validate_run };
 	enum heap_fault fault;
 
 	annotate_quiet();
-	whole_look(heap, &look, &fault);
+	scan_heap(heap, &scan, &fault);
 	annotate_loud();
-	*bad = fault == HEAP_OK ? NULL : look.bad;
+	*bad = fault == HEAP_OK ? NULL : scan.bad;
 	return fault;
 }
 
@@ -162,10 +162,10 @@ static void slab_count(const struct slab *slab, size_t *blocks, size_t *bytes)
 	}
 }
 
-static enum heap_fault whole_count_run(struct heap *heap, size_t head, struct look *look)
+static enum heap_fault scan_count_run(struct heap *heap, size_t head, struct scan *scan)
 {
 	uint64_t tag = page_tag(heap_page(heap, head));
-	struct heap_stats *stats = look->stats;
+	struct heap_stats *stats = scan->stats;
 	size_t size;
 
 	if (page_kind(tag) == PAGE_SLAB)
@@ -180,31 +180,31 @@ static enum heap_fault whole_count_run(struct heap *heap, size_t head, struct lo
 
 int heap_stats(struct heap *heap, struct heap_stats *stats)
 {
-	struct look look = { .visit = whole_count_run, .stats = stats };
+	struct scan scan = { .visit = scan_count_run, .stats = stats };
 	enum heap_fault fault;
 
 	*stats = (struct heap_stats){ .maximum = heap->maximum };
-	if (!whole_look(heap, &look, &fault) || !heap_enter_safely(heap))
+	if (!scan_heap(heap, &scan, &fault) || !heap_lock_unless_in_signal(heap))
 		return -EDEADLK;
 	stats->committed = heap->range.committed;
 	stats->reserved = heap_reserved(heap);
 	stats->high_water = heap->runs.dirty << PAGE_SHIFT;
 	stats->metadata = heap->meta_bytes;
-	heap_leave(heap);
+	heap_unlock(heap);
 	return 0;
 }
 
 /* The size of a free block, if the run is a slab that has one. */
-static enum heap_fault whole_free_run(struct heap *heap, size_t head, struct look *look)
+static enum heap_fault scan_free_run(struct heap *heap, size_t head, struct scan *scan)
 {
 	uint64_t tag = page_tag(heap_page(heap, head));
 	struct slab *slab = page_slab(tag);
 
-	if (page_kind(tag) != PAGE_SLAB || slab->size <= look->largest)
+	if (page_kind(tag) != PAGE_SLAB || slab->size <= scan->largest)
 		return HEAP_OK;
 	for (uint32_t i = 0; i < slab_blocks(slab); i++) {
 		if (slab_is_free(slab, i)) {
-			look->largest = slab->size;
+			scan->largest = slab->size;
 			break;
 		}
 	}
@@ -213,27 +213,27 @@ static enum heap_fault whole_free_run(struct heap *heap, size_t head, struct loo
 
 size_t heap_compact(struct heap *heap)
 {
-	struct look look = { .visit = whole_free_run };
+	struct scan scan = { .visit = scan_free_run };
 	enum heap_fault fault;
 
-	heap_pass(heap);
+	heap_wait_thawed(heap);
 	/* Sweeping gets inside shards, where an interrupted operation may be. */
-	if (heap_would_hang(heap) || !heap_enter_call(heap, 0))
+	if (heap_in_signal_reentry(heap) || !heap_lock_call(heap, 0))
 		return 0;
-	slab_sweep(heap);
-	look.largest = run_longest(heap) << PAGE_SHIFT;
-	heap_leave(heap);
-	if (!look.largest)
-		whole_look(heap, &look, &fault);
-	return look.largest;
+	slab_reclaim_empty(heap);
+	scan.largest = run_longest(heap) << PAGE_SHIFT;
+	heap_unlock(heap);
+	if (!scan.largest)
+		scan_heap(heap, &scan, &fault);
+	return scan.largest;
 }
 
-static void whole_sweep(struct heap *heap)
+static void scan_reclaim(struct heap *heap)
 {
-	if (heap_exclusive(heap) || atomic_load(&heap->stopped) || !lock_try(&heap->lock))
+	if (heap_exclusive(heap) || atomic_load(&heap->frozen) || !lock_try(&heap->lock))
 		return;
-	slab_sweep(heap);
-	heap_leave(heap);
+	slab_reclaim_empty(heap);
+	heap_unlock(heap);
 }
 
 void heap_compact_all(void)
@@ -241,5 +241,5 @@ void heap_compact_all(void)
 	/* A signal handler that interrupted the library: see heap_compact. */
 	if (lock_any_held())
 		return;
-	heap_each(whole_sweep);
+	heap_each(scan_reclaim);
 }

@@ -6,13 +6,13 @@
 #include "alloc/types.h"
 
 /* Every run, slab and block; *bad = where the first damage is, NULL for HEAP_OK. */
-enum heap_fault whole_validate(struct heap *heap, const void **bad);
+enum heap_fault scan_validate(struct heap *heap, const void **bad);
 
 struct heap_stats {
 	size_t maximum, committed;	/* bytes */
 	size_t reserved;		/* of the maximum: a growable heap's share grows as it does */
 	size_t high_water;		/* bytes from the base that pages were ever handed out of */
-	size_t metadata;		/* bytes of the side region */
+	size_t metadata;		/* bytes of the metadata region */
 	size_t allocated, blocks;	/* live blocks: requested bytes, and how many */
 };
 

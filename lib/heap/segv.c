@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include "alloc/enter.h"
+#include "alloc/heap_lock.h"
 #include "alloc/run_walk.h"
 #include "debug/corruption.h"
 #include "heap/heap.h"
@@ -27,14 +27,14 @@ static enum heap_fault segv_fault(struct heap *heap, const char *p)
 
 	if (!heap->check)
 		return HEAP_OK;
-	heap_enter(heap);
+	heap_lock(heap);
 	head = run_head(heap, page);
 	tag = head == RUN_NONE ? PAGE_NONE : page_tag(heap_page(heap, head));
-	if (page_kind(tag) == PAGE_HELD)
-		fault = HEAP_FREED;
+	if (page_kind(tag) == PAGE_QUARANTINED)
+		fault = HEAP_DOUBLE_FREE;
 	else if (page_kind(tag) == PAGE_LARGE && page + 1 == head + page_count(tag))
 		fault = HEAP_OVERRUN;
-	heap_leave(heap);
+	heap_unlock(heap);
 	return fault;
 }
 

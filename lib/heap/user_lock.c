@@ -2,7 +2,7 @@
 /*
  * HeapLock: who has a heap to itself, and how often.
  *
- *   owner 0 ──▶ a thread's number ── heap_stop ─▶ … the program … ─▶ heap_resume ── 0, all woken
+ *   owner 0 ──▶ a thread's number ── heap_freeze ─▶ … the program … ─▶ heap_thaw ── 0, all woken
  *                relocks 0, 1, 2 … 1, 0                         HEAP_GONE: destroyed meanwhile
  *
  * Held across the program's own code, so it is no lock of the library: it does not count in
@@ -15,7 +15,7 @@
 #include "heap/registry.h"
 #include "heap/user_lock.h"
 
-static bool heaplock_try(struct heap *heap, uint32_t me, uint32_t *seen)
+static bool user_lock_try(struct heap *heap, uint32_t me, uint32_t *seen)
 {
 	bool mine;
 
@@ -24,13 +24,13 @@ static bool heaplock_try(struct heap *heap, uint32_t me, uint32_t *seen)
 	*seen = 0;
 	mine = atomic_compare_exchange_strong(&heap->owner, seen, me);
 	if (mine)
-		heap_stop(heap);
+		heap_freeze(heap);
 	atomic_signal_fence(memory_order_seq_cst);
 	lock_depth--;
 	return mine;
 }
 
-int heap_lock(struct heap *heap)
+int heap_user_lock(struct heap *heap)
 {
 	uint32_t me = lock_thread(), seen;
 
@@ -42,7 +42,7 @@ int heap_lock(struct heap *heap)
 		heap->relocks++;
 		return 0;
 	}
-	while (!heaplock_try(heap, me, &seen)) {
+	while (!user_lock_try(heap, me, &seen)) {
 		if (seen == HEAP_GONE)
 			return -EINVAL;
 		lock_sleep(&heap->owner, seen);
@@ -50,7 +50,7 @@ int heap_lock(struct heap *heap)
 	return heap_gone(heap) ? -EINVAL : 0;
 }
 
-int heap_unlock(struct heap *heap)
+int heap_user_unlock(struct heap *heap)
 {
 	uint32_t me = lock_thread();
 
@@ -64,7 +64,7 @@ int heap_unlock(struct heap *heap)
 	}
 	lock_depth++;
 	atomic_signal_fence(memory_order_seq_cst);
-	heap_resume(heap);
+	heap_thaw(heap);
 	atomic_compare_exchange_strong(&heap->owner, &me, 0);
 	atomic_signal_fence(memory_order_seq_cst);
 	lock_depth--;

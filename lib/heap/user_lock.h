@@ -6,11 +6,11 @@
 #include "alloc/types.h"
 
 /*
- * Stops all other threads at their next operation on the heap until heap_unlock; as often as
+ * Stops all other threads at their next operation on the heap until heap_user_unlock; as often as
  * it was locked. Nothing on a HEAP_F_NO_SERIALIZE heap. 0; -EDEADLK; -EINVAL: destroyed meanwhile;
  * -EPERM: not locked by this thread.
  */
-int heap_lock(struct heap *heap);
-int heap_unlock(struct heap *heap);
+int heap_user_lock(struct heap *heap);
+int heap_user_unlock(struct heap *heap);
 
 #endif

@@ -10,7 +10,7 @@
  * somebody who changed it during the walk; what stayed where it is comes later, or came before.
  */
 #include <errno.h>
-#include "alloc/enter.h"
+#include "alloc/heap_lock.h"
 #include "alloc/large.h"
 #include "alloc/run_walk.h"
 #include "alloc/slab_group.h"
@@ -140,9 +140,9 @@ int heap_walk(struct heap *heap, struct heap_item *item)
 {
 	int result;
 
-	if (!heap_enter_safely(heap))
+	if (!heap_lock_unless_in_signal(heap))
 		return -EDEADLK;
 	result = walk_step(heap, item);
-	heap_leave(heap);
+	heap_unlock(heap);
 	return result;
 }

@@ -5,7 +5,7 @@
  *	prepare		heap lock taken, shards left by everybody, side lock taken: no other thread is
  *	fork		in the middle of anything
  *	parent, child	dropped, shards open; in the child their locks are free, whoever was about to
- *			see in the parent that the heap is hushed
+ *			see in the parent that the heap is quiesced
  *
  * Our handlers are registered at the first allocation, so others' prepare handlers have run before
  * ours and their other handlers run after: they find a heap that works. Those of a library that
@@ -18,7 +18,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "alloc/enter.h"
+#include "alloc/heap_lock.h"
 #include "alloc/freeze.h"
 #include "alloc/shard.h"
 #include "malloc/fork.h"
@@ -52,25 +52,25 @@ static void say(const char *what)
 }
 
 /* In a signal handler that interrupted the library this thread has what it needs, or waits for it. */
-static _Thread_local bool taken __attribute__((tls_model("initial-exec")));
+static _Thread_local bool locked_for_fork __attribute__((tls_model("initial-exec")));
 
 static void before_fork(void)
 {
-	taken = malloc_heap && !malloc_on_device() && !lock_any_held();
-	if (!taken)
+	locked_for_fork = malloc_heap && !malloc_on_device() && !lock_any_held();
+	if (!locked_for_fork)
 		return;
-	heap_enter(malloc_heap);
-	heap_hush(malloc_heap);
-	lock_take(&process_get()->side_lock);
+	heap_lock(malloc_heap);
+	heap_quiesce(malloc_heap);
+	lock_take(&process_get()->meta_region_lock);
 }
 
 static void after_fork(void)
 {
-	if (!taken)
+	if (!locked_for_fork)
 		return;
-	lock_drop(&process_get()->side_lock);
-	heap_rejoin(malloc_heap);
-	heap_leave(malloc_heap);
+	lock_drop(&process_get()->meta_region_lock);
+	heap_resume(malloc_heap);
+	heap_unlock(malloc_heap);
 }
 
 static void free_shards(struct heap *heap)
@@ -86,7 +86,7 @@ static void after_fork_in_child(void)
 		say("a child has no heap of its parent's on the device; aborting");
 		abort();
 	}
-	if (taken)
+	if (locked_for_fork)
 		free_shards(malloc_heap);
 	after_fork();
 }

@@ -37,13 +37,13 @@
  *		stderr or with SIGSEGV, before it can do anything with memory.
  *
  * A signal handler may allocate and free, though POSIX does not let it: where it interrupted this
- * library at a bad moment it gets memory from a reserve (see reserve.c) instead of waiting for ever.
+ * library at a bad moment it gets memory from a reserve (see bootstrap.c) instead of waiting for ever.
  *
  * How it is made: the library's own objects, with its own copy of their state, so a program may use
  * libprivheap itself too. process.c here takes the place of the library's: one heap, no handles, and
  * memory that a fork keeps.
  *
- *	malloc ─▶ heap_alloc ─ none, and this thread is inside the library ─▶ reserve_alloc
+ *	malloc ─▶ heap_alloc ─ none, and this thread is inside the library ─▶ bootstrap_alloc
  *	free ──▶ of the reserve? nothing : heap_free ─ not a block ─▶ corruption_found
  */
 #define _GNU_SOURCE
@@ -57,7 +57,7 @@
 #include "heap/heap.h"
 #include "malloc/fork.h"
 #include "malloc/process.h"
-#include "malloc/reserve.h"
+#include "malloc/bootstrap.h"
 
 #define API		__attribute__((visibility("default")))
 #define LEAST_ALIGN	16
@@ -108,7 +108,7 @@ static __attribute__((noinline)) void *get_slow(struct heap *heap, size_t n, siz
 	void *p = NULL;
 
 	if (!heap || heap_thread_holds_lock())
-		p = reserve_alloc(n, align);
+		p = bootstrap_alloc(n, align);
 	if (!p)
 		errno = ENOMEM;
 	return p;
@@ -154,7 +154,7 @@ void free(void *p)
 	struct heap *heap = atomic_load_explicit(&malloc_heap, memory_order_acquire);
 	enum heap_fault fault;
 
-	if (!p || unlikely(reserve_owns(p)))
+	if (!p || unlikely(bootstrap_owns(p)))
 		return;
 	if (unlikely(!heap)) {
 		nobodys("free", p);
@@ -190,8 +190,8 @@ void *realloc(void *p, size_t n)
 		free(p);
 		return NULL;
 	}
-	if (unlikely(reserve_owns(p)))
-		return n <= reserve_size(p) ? p : move(p, reserve_size(p), n);
+	if (unlikely(bootstrap_owns(p)))
+		return n <= bootstrap_size(p) ? p : move(p, bootstrap_size(p), n);
 	if (unlikely(!heap)) {
 		nobodys("realloc", p);
 		return no_memory();
@@ -284,8 +284,8 @@ size_t malloc_usable_size(void *p)
 
 	if (!p)
 		return 0;
-	if (reserve_owns(p))
-		return reserve_size(p);
+	if (bootstrap_owns(p))
+		return bootstrap_size(p);
 	if (unlikely(!heap)) {
 		nobodys("malloc_usable_size", p);
 		return 0;

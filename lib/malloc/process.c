@@ -55,7 +55,7 @@ const uint64_t *process_canary(struct process *self)
 }
 
 /* Anonymous memory that a fork copies. */
-static int kept_reserve(struct backend_range *range, size_t initial, size_t maximum,
+static int fork_inherit_reserve(struct backend_range *range, size_t initial, size_t maximum,
 			unsigned int flags, const char *name)
 {
 	int error = backend_anon.reserve(range, initial, maximum, flags, name);
@@ -69,13 +69,13 @@ static int kept_reserve(struct backend_range *range, size_t initial, size_t maxi
 	return 0;
 }
 
-static struct backend backend_kept;
+static struct backend backend_fork_inherit;
 
-static const struct backend *kept(void)
+static const struct backend *fork_inherit(void)
 {
-	backend_kept = backend_anon;
-	backend_kept.reserve = kept_reserve;
-	return &backend_kept;
+	backend_fork_inherit = backend_anon;
+	backend_fork_inherit.reserve = fork_inherit_reserve;
+	return &backend_fork_inherit;
 }
 
 static __attribute__((noreturn)) void refuse(const char *what, const char *value)
@@ -113,9 +113,9 @@ static const struct backend *choose_backend(size_t maximum)
 	const char *name = secure_getenv("PRIVHEAP_BACKEND");
 
 	if (!name)
-		return maximum || limited() ? &backend_device : kept();
+		return maximum || limited() ? &backend_device : fork_inherit();
 	if (strcmp(name, "anon") == 0)
-		return kept();
+		return fork_inherit();
 	if (strcmp(name, "device") == 0)
 		return &backend_device;
 	refuse("PRIVHEAP_BACKEND is neither anon nor device: ", name);

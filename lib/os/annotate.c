@@ -77,12 +77,12 @@ void annotate_loud(void)
 	VALGRIND_ENABLE_ERROR_REPORTING;
 }
 
-void annotate_show(const void *p, size_t n)
+void annotate_unpoison(const void *p, size_t n)
 {
 	unpoison(p, n);
 }
 
-void annotate_hide(const void *p, size_t n)
+void annotate_poison(const void *p, size_t n)
 {
 	VALGRIND_MAKE_MEM_NOACCESS(p, n);
 	poison(p, n);
@@ -109,7 +109,7 @@ void annotate_alloc(const void *pool, const void *p, size_t n, bool defined)
 void annotate_free(const void *pool, const void *p, size_t n)
 {
 	VALGRIND_MEMPOOL_FREE(pool, p);
-	annotate_hide(p, n);
+	annotate_poison(p, n);
 }
 
 void annotate_resize(const void *pool, const void *p, size_t old, size_t n, bool defined)

@@ -22,12 +22,12 @@ void annotate_quiet(void);
 void annotate_loud(void);
 
 /* [p, p + n) is the library's to work on; nobody's. */
-void annotate_show(const void *p, size_t n);
-void annotate_hide(const void *p, size_t n);
+void annotate_unpoison(const void *p, size_t n);
+void annotate_poison(const void *p, size_t n);
 
 /*
  * A block began, ended, has another size. defined: its new bytes have values. Bytes that it had
- * are left to annotate_hide, as not all need be the heap's.
+ * are left to annotate_poison, as not all need be the heap's.
  */
 void annotate_alloc(const void *pool, const void *p, size_t n, bool defined);
 void annotate_free(const void *pool, const void *p, size_t n);

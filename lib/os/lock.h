@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * A lock of one word: 0 free, 1 held, 2 held and somebody sleeps. Zeroed memory is a free lock,
- * so it can live in the side region and in the page that a fork wipes.
+ * so it can live in the metadata region and in the page that a fork wipes.
  */
 #ifndef PRIVHEAP_LOCK_H
 #define PRIVHEAP_LOCK_H

@@ -2,7 +2,7 @@
 /*
  *            parent                            child of any fork, also by a raw clone
  *   page ──▶ [registry | side | ledger]        page ──▶ [0 0 0 0 0 0 0 0]
- *            heaps, side region                         their ranges are gone (DONTFORK)
+ *            heaps, metadata region                         their ranges are gone (DONTFORK)
  *
  * The pointer is ordinary memory and stays valid; what it points at is wiped by the kernel
  * (MADV_WIPEONFORK). Where the kernel cannot, the atfork handler wipes it.
@@ -19,8 +19,8 @@
 #define PROCESS_BYTES	((sizeof(struct process) + 4095) & ~(size_t)4095)
 
 static _Atomic(struct process *) process_page;
-static struct front front_none;
-struct front *process_front = &front_none;
+static struct handle_cache handle_cache_none;
+struct handle_cache *process_handle_cache = &handle_cache_none;
 
 static void process_in_child(void)
 {
@@ -53,7 +53,7 @@ struct process *process_get(void)
 		return NULL;
 	madvise(process, PROCESS_BYTES, MADV_WIPEONFORK);
 	if (atomic_compare_exchange_strong(&process_page, &old, process)) {
-		process_front = &process->front;
+		process_handle_cache = &process->handle_cache;
 		return process;
 	}
 	munmap(process, PROCESS_BYTES);

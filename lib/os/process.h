@@ -13,13 +13,13 @@
 struct heap;
 struct registry_table;
 
-#define SIDE_ORDERS	24	/* blocks of 4 KiB << order */
-#define SIDE_REGIONS	4	/* one per backend in use */
+#define META_ORDERS	24	/* blocks of 4 KiB << order */
+#define META_REGIONS	4	/* one per backend in use */
 
-struct side {
+struct meta_region {
 	struct backend_range range;	/* .backend is NULL while the slot is unused */
 	size_t used;			/* bytes handed out at least once, the guard included */
-	void *free[SIDE_ORDERS];
+	void *free[META_ORDERS];
 	void *records;			/* pages that were heaps' records */
 };
 
@@ -27,23 +27,23 @@ struct side {
  * Handle ▸ heap for the fast path: each handle has one place here. A heap that finds it taken is
  * only in the registry's table, as is one without a fast path. A place is never taken from a live heap.
  */
-#define FRONT_BITS	9
+#define HANDLE_CACHE_BITS	9
 
-struct front {
-	_Atomic(struct heap *) heap[1 << FRONT_BITS];
+struct handle_cache {
+	_Atomic(struct heap *) heap[1 << HANDLE_CACHE_BITS];
 };
 
 /* Handles are multiples of 64 KiB: the high bits of a product depend on all of theirs. */
-static inline size_t front_hash(uintptr_t handle)
+static inline size_t handle_cache_hash(uintptr_t handle)
 {
-	return handle * 0x5bd1e995u >> (64 - FRONT_BITS);
+	return handle * 0x5bd1e995u >> (64 - HANDLE_CACHE_BITS);
 }
 
 /* The one below once there is one; before, one without heaps. Never NULL. */
-extern struct front *process_front __attribute__((visibility("hidden")));
+extern struct handle_cache *process_handle_cache __attribute__((visibility("hidden")));
 
 struct process {
-	struct front front;
+	struct handle_cache handle_cache;
 
 	struct lock registry_lock;	/* the table's writers, the list of heaps */
 	_Atomic(struct registry_table *) table;
@@ -55,8 +55,8 @@ struct process {
 	struct lock process_heap_lock;
 	_Atomic(struct heap *) process_heap;
 
-	struct lock side_lock;
-	struct side side[SIDE_REGIONS];
+	struct lock meta_region_lock;
+	struct meta_region meta[META_REGIONS];
 
 	struct lock canary_lock;
 	_Atomic uint32_t canary_ready;
@@ -67,7 +67,7 @@ struct process {
 	} anon;
 
 	_Atomic uint32_t cpus;		/* 0 = not asked yet */
-	_Atomic uint32_t owned;		/* see alloc/percpu.c; 0 = not asked yet */
+	_Atomic uint32_t percpu;		/* see alloc/percpu.c; 0 = not asked yet */
 
 	struct lock device_lock;
 	_Atomic uint64_t device;	/* of descriptor.c: which opening, and its descriptor */

@@ -22,7 +22,7 @@
 #define MIB		((size_t)1 << 20)
 #define HEAP_MOST	((size_t)8 << 40)	/* page numbers of a heap have 31 bits */
 #define HEAP_USUAL	(64 * MIB)	/* where addresses are few: what a later heap would like */
-#define SIDE_USUAL	((size_t)1 << 30)
+#define METADATA_USUAL	((size_t)1 << 30)
 #define ADDRESSES	((size_t)1 << 47)	/* of x86-64 */
 
 static size_t least(size_t a, size_t b)
@@ -115,9 +115,9 @@ size_t room_for_heap(const struct room *room)
 }
 
 /* A quarter of the memory: 16-byte blocks, the worst there is, have 3 bytes of metadata each. */
-size_t room_for_side(const struct room *room)
+size_t room_for_metadata(const struct room *room)
 {
-	return whole(least(room->left / 8, most(room->memory / 4, SIDE_USUAL)));
+	return whole(least(room->left / 8, most(room->memory / 4, METADATA_USUAL)));
 }
 
 size_t room_smaller(size_t bytes)

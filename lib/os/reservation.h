@@ -25,7 +25,7 @@ struct room {
 void room_now(struct room *room);
 /* Bytes, a multiple of 64 KiB, ROOM_LEAST at least. */
 size_t room_for_heap(const struct room *room);
-size_t room_for_side(const struct room *room);
+size_t room_for_metadata(const struct room *room);
 
 /* Where that many addresses cannot be had in one piece: the next smaller to be tried. */
 size_t room_smaller(size_t bytes);

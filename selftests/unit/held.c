@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sched.h>
-#include "alloc/enter.h"
+#include "alloc/heap_lock.h"
 #include "heap/registry.h"
 #include "unit.h"
 
@@ -116,11 +116,11 @@ static _Atomic int inside, listed, visited;
 static void stand_inside(struct heap *heap)
 {
 	visited++;
-	heap_enter(heap);
+	heap_lock(heap);
 	inside++;
 	while (!listed)
 		sched_yield();
-	heap_leave(heap);
+	heap_unlock(heap);
 }
 
 static void *visit_each(void *unused)

@@ -9,7 +9,7 @@
  *
  * One atomic addition takes a piece. Nothing is given back: that would need a lock.
  */
-#include "malloc/reserve.h"
+#include "malloc/bootstrap.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@
 static _Alignas(64) char reserve[RESERVE];
 static _Atomic size_t used;
 
-void *reserve_alloc(size_t n, size_t align)
+void *bootstrap_alloc(size_t n, size_t align)
 {
 	size_t at = atomic_load(&used), block, end;
 
@@ -40,12 +40,12 @@ void *reserve_alloc(size_t n, size_t align)
 	return reserve + block;
 }
 
-bool reserve_owns(const void *p)
+bool bootstrap_owns(const void *p)
 {
 	return (uintptr_t)p - (uintptr_t)reserve < RESERVE;
 }
 
-size_t reserve_size(const void *p)
+size_t bootstrap_size(const void *p)
 {
 	return *(const size_t *)((const char *)p - HEADER);
 }

@@ -35,7 +35,7 @@ TEST(L18_ten_thousand_heaps_leave_half_whatever_the_ram)
 {
 	for (EACH_MEMORY(i)) {
 		struct room room = { .memory = memories[i], .left = ADDRESSES };
-		size_t sum = room_for_side(&room), bytes = 0;
+		size_t sum = room_for_metadata(&room), bytes = 0;
 
 		for (room.heaps = 0; room.heaps < 16384; room.heaps++) {
 			bytes = room_for_heap(&room);
@@ -75,11 +75,11 @@ TEST(L9_under_a_limit_half_is_left_and_no_size_is_special)
 
 	for (size_t left = MIB(32); left < GIB(40); left += MIB(13)) {
 		struct room room = { .memory = GIB(24), .left = left };
-		size_t side = room_for_side(&room), bytes;
+		size_t metadata = room_for_metadata(&room), bytes;
 
-		room.left -= side;
+		room.left -= metadata;
 		bytes = room_for_heap(&room);
-		ASSERT_LE(side + bytes, left / 2 + KIB(128)) TH_LOG("left %zu", left);
+		ASSERT_LE(metadata + bytes, left / 2 + KIB(128)) TH_LOG("left %zu", left);
 		/* As much as there may be; and more where more is left. */
 		ASSERT_LE(left < GIB(24) ? left / 3 : GIB(8), bytes) TH_LOG("left %zu", left);
 		ASSERT_LE(before, bytes) TH_LOG("left %zu", left);
@@ -91,7 +91,7 @@ TEST(L9_under_a_limit_later_heaps_have_room_too)
 {
 	struct room room = { .memory = GIB(24), .left = MIB(2000) };
 
-	room.left -= room_for_side(&room);
+	room.left -= room_for_metadata(&room);
 	for (; room.heaps < 12; room.heaps++) {
 		size_t bytes = room_for_heap(&room);
 
@@ -106,7 +106,7 @@ TEST(L9_metadata_suffices_for_all_memory)
 	for (EACH_MEMORY(i)) {
 		struct room room = { .memory = memories[i], .left = ADDRESSES };
 
-		EXPECT_LE(memories[i] / 16 * 3, room_for_side(&room));
+		EXPECT_LE(memories[i] / 16 * 3, room_for_metadata(&room));
 	}
 }
 

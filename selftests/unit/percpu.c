@@ -170,11 +170,11 @@ static bool whole_again(FIXTURE_DATA(owned) *self, size_t maximum)
 TEST(large_heaps_are_owned_where_they_can_be)
 {
 	struct heap *heap = unit_heap(0, MIB(64), 0);
-	bool possible = OWNED && owned_possible(process_get());
+	bool possible = PERCPU && percpu_possible(process_get());
 
 	ASSERT_NE(NULL, heap);
-	EXPECT_EQ(possible ? HEAP_OWNED : HEAP_SHARED, heap->mode);
-	EXPECT_EQ(possible, heap->gate != 0);
+	EXPECT_EQ(possible ? HEAP_PERCPU : HEAP_SHARED, heap->mode);
+	EXPECT_EQ(possible, heap->percpu_limit != 0);
 	EXPECT_EQ(0, heap_destroy(heap));
 }
 
@@ -182,7 +182,7 @@ static bool fast_free(struct heap *heap, void *p)
 {
 	struct fast_block block;
 
-	return fast_find(heap, p, &block) && fast_give(heap, &block);
+	return fast_ptr_to_block(heap, p, &block) && fast_free_local(heap, &block);
 }
 
 /* Exhaustive: of all addresses of a heap, exactly the blocks' are accepted, and once. */
@@ -216,7 +216,7 @@ TEST(fast_free_takes_blocks_only)
 		quickly += fast;
 	}
 	/* Not in full slabs, nor where another CPU's threads have to. */
-	EXPECT_EQ(heap->mode == HEAP_OWNED, quickly > 0);
+	EXPECT_EQ(heap->mode == HEAP_PERCPU, quickly > 0);
 	EXPECT_EQ(live, taken);
 	EXPECT_EQ(0, unit_stats(heap).blocks);
 	EXPECT_TRUE(unit_sound(heap));
@@ -290,7 +290,7 @@ TEST_F_TIMEOUT(owned, stopped_again_and_again, 240)
 	while (self->steps < STEPS * rounds()) {
 		void *p;
 
-		heap_stop(self->heap);
+		heap_freeze(self->heap);
 		first = unit_stats(self->heap);
 		sched_yield();
 		second = unit_stats(self->heap);
@@ -304,7 +304,7 @@ TEST_F_TIMEOUT(owned, stopped_again_and_again, 240)
 		ASSERT_TRUE(!p || heap_free(self->heap, p) == HEAP_OK);
 		second = unit_stats(self->heap);
 		ASSERT_EQ(first.blocks, second.blocks);
-		heap_resume(self->heap);
+		heap_thaw(self->heap);
 		before = self->steps;
 		for (int i = 0; i < 10000 && self->steps == before; i++)
 			sched_yield();

@@ -98,7 +98,7 @@ TEST(nothing_waits_in_a_signal_handler)
 	EXPECT_EQ(HEAP_OK, heap_realloc(heap, large, 50, 0, &out, &error));
 	EXPECT_EQ(NULL, out);
 	EXPECT_EQ(ENOMEM, error);
-	EXPECT_EQ(-EDEADLK, heap_lock(heap));
+	EXPECT_EQ(-EDEADLK, heap_user_lock(heap));
 	EXPECT_EQ(-EDEADLK, heap_walk(heap, &item));
 	EXPECT_EQ(NULL, item.start);
 	EXPECT_EQ(-EDEADLK, heap_stats(heap, &stats));
@@ -117,7 +117,7 @@ TEST(nothing_waits_in_a_signal_handler)
 
 static void *stop_and_wait(void *heap)
 {
-	heap_lock(heap);
+	heap_user_lock(heap);
 	return NULL;
 }
 
@@ -131,7 +131,7 @@ TEST(handler_does_not_wait_for_who_stopped_the_heap)
 	pthread_join(thread, NULL);
 	lock_depth++;
 	EXPECT_EQ(HEAP_OK, heap_free(heap, p));
-	EXPECT_EQ(-EPERM, heap_unlock(heap));
+	EXPECT_EQ(-EPERM, heap_user_unlock(heap));
 	lock_depth--;
 }
 
