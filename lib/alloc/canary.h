@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Where canaries are, AddressSanitizer may have been told that nobody looks (annotate.h). */
+/* Where canaries are, AddressSanitizer may have been told that there is no access (annotate.h). */
 #define CANARY_ACCESS	__attribute__((no_sanitize("address")))
 
 /* From offset k on: 16 - k bytes of zeros, then k of ones. */

@@ -9,18 +9,18 @@
  * Where another thread's operation can be, and why it is complete or not started when heap_freeze()
  * returns:
  *
- *   in an rseq sequence	percpu_limit is cleared first, then the fence aborts every sequence that has
- *   (per-CPU heap)		not committed; restarted, it finds the limit 0. A sequence that has committed
- *				is complete: canary and slack of a block are written before the commit.
- *   under a shard's lock	quiesced is set first, then the lock of each shard is taken and dropped. A
- *   (shared heap)		thread that had it has left; one that takes it later sees quiesced.
- *   under the heap's lock	heap_freeze() has held it in between: a thread that had it before has left;
- *				one that takes it later sees frozen (heap_lock_thawed) and waits.
- *   elsewhere			has only read so far, and must pass one of the three before it writes.
+ *   rseq sequence	percpu_limit is cleared first, then the fence aborts every sequence that
+ *   (per-CPU heap)	has not committed; restarted, it finds the limit 0. One that has committed
+ *			is complete: canary and slack of a block are written before the commit.
+ *   shard's lock	quiesced is set first, then the lock of each shard is taken and dropped. A
+ *   (shared heap)	thread that had it has left; one that takes it later sees quiesced.
+ *   heap's lock	heap_freeze() has held it in between: a thread that had it before has left;
+ *			one that takes it later sees frozen (heap_lock_thawed) and waits.
+ *   elsewhere		has only read so far, and must pass one of the three before it writes.
  *
- * The freezing thread's own operations find the limit 0, too: they take the heap's lock and use plain stores
- * on the shards, as no other thread is in one. So do operations that the program serialises itself: the lock
- * keeps them apart.
+ * The freezing thread's own operations find the limit 0, too: they take the heap's lock and use
+ * plain stores on the shards, as no other thread is in one. So do operations that the program
+ * serialises itself: the lock keeps them apart.
  */
 #include "alloc/freeze.h"
 #include "alloc/shard.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The heap's lock, and who takes it how. All of these are nothing on an exclusive heap, whose caller
- * serialises. Reentry: a signal handler that interrupted this library on its own thread, which holds some
- * lock of it; to wait for another could hang.
+ * The heap's lock, and the ways to take it. All of these are nothing on an exclusive heap, whose
+ * caller serialises. Reentry: a signal handler that interrupted this library on its own thread,
+ * which holds some lock of it; to wait for another could hang.
  *
  *				waits for	on a frozen heap	in reentry
  *	heap_lock		the lock	goes on			must not be called

@@ -54,7 +54,7 @@ static void large_mark(struct page *page, size_t pages, size_t n)
 	large_set_bytes(page, n, pages << PAGE_SHIFT == n ? 0 : UNSEALED);
 }
 
-/* With the lock, as nobody may see canary and size disagree. */
+/* Under the lock, so that canary and size are never seen to disagree. */
 static void large_put(struct heap *heap, char *p, size_t bytes, size_t n, unsigned int flags)
 {
 	struct page *page;
@@ -120,7 +120,8 @@ void *large_alloc(struct heap *heap, size_t n, size_t more, size_t align, unsign
 	char *p;
 
 	heap_lock_call(heap, flags);
-	at = large_take(heap, n, pages, align > PAGE_BYTES ? align >> PAGE_SHIFT : 1, &fresh, error);
+	at = large_take(heap, n, pages, align > PAGE_BYTES ? align >> PAGE_SHIFT : 1, &fresh,
+			error);
 	heap_unlock(heap);
 	if (at == RUN_NONE)
 		return NULL;
@@ -140,7 +141,8 @@ static enum heap_fault large_explain(struct heap *heap, const void *p)
 	tag = page_tag(heap_page(heap, page));
 	if ((uintptr_t)p & (PAGE_BYTES - 1))
 		return HEAP_UNALLOCATED;
-	return page_kind(tag) == PAGE_QUARANTINED || tag & PAGE_WAS_BLOCK ? HEAP_DOUBLE_FREE : HEAP_UNALLOCATED;
+	return page_kind(tag) == PAGE_QUARANTINED || tag & PAGE_WAS_BLOCK ? HEAP_DOUBLE_FREE :
+									     HEAP_UNALLOCATED;
 }
 
 /* p is the first byte of a live large block, or what it is. Locked. */
@@ -207,7 +209,7 @@ enum heap_fault large_size(struct heap *heap, const void *p, size_t *size)
 	if (page_kind(tag) != PAGE_LARGE || (uintptr_t)p & (PAGE_BYTES - 1)) {
 		enum heap_fault fault = large_validate(heap, p);
 
-		/* Not even looked: it is none all the same. */
+		/* In signal reentry, not checked: it is none all the same. */
 		return fault == HEAP_OK ? HEAP_UNALLOCATED : fault;
 	}
 	*size = large_bytes(page);

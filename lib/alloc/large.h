@@ -5,10 +5,10 @@
  *   | p ……… requested ……… |CANARY| … |      pages and bytes requested are in the first page's
  *                         |<- slack ->|      descriptor: tag, link
  *
- * They are made, resized and freed under the heap's lock. The canary is written outside of it
- * (the page may have to be fetched), while the size is marked as not sealed and so nobody looks for
- * one. The size is one word: who asks without the lock gets the one before a resize or the one after,
- * and so does who asks with the lock, or has the heap stopped, while the canary is written.
+ * They are made, resized and freed under the heap's lock. The canary is written outside of it (the
+ * page may have to be fetched), while the size is marked as not sealed, so that no canary is
+ * expected. The size is one word: any reader, with the lock or without, or of a frozen heap, gets
+ * the one before a resize or the one after.
  */
 #ifndef PRIVHEAP_LARGE_H
 #define PRIVHEAP_LARGE_H
@@ -16,8 +16,8 @@
 #include "alloc/types.h"
 
 /*
- * A block of n bytes, with so many more behind it. Takes the lock itself, as all here unless it says
- * locked. NULL and *error = -ENOMEM, -EDQUOT. Not where heap_in_signal_reentry().
+ * A block of n bytes, with so many more behind it. Takes the lock itself, as all here unless it
+ * says locked. NULL and *error = -ENOMEM, -EDQUOT. Not where heap_in_signal_reentry().
  */
 void *large_alloc(struct heap *heap, size_t n, size_t more, size_t align, unsigned int flags,
 		  int *error);
@@ -38,7 +38,7 @@ enum heap_fault large_size(struct heap *heap, const void *p, size_t *size);
 enum heap_fault large_resize(struct heap *heap, void *p, size_t n, size_t more, unsigned int flags,
 			     void **out, size_t *old);
 enum heap_fault large_validate(struct heap *heap, const void *p);
-/* A large block's slack, and *bytes = its pages; nobody else may resize it. */
+/* A large block's slack, and *bytes = its pages; not while it is resized. */
 size_t large_seen(struct heap *heap, const void *p, size_t *bytes);
 /* The canary of the large block whose first page is head. Locked. */
 bool large_intact(struct heap *heap, size_t head);

@@ -5,10 +5,10 @@
  *   | guard |== in use and free blocks ==|== committed ==|. . . . reserved . . . . . . |
  *   4 KiB                              used                                as reservation.h says
  *
- * One per process and backend, charged like a heap. Blocks are powers of two of pages; a freed
- * one is kept on the list of its order, linked through its first word, and split when a smaller
- * one is wanted. Nothing is merged: what a heap gave back fits the next heap. Records have a list of
- * their own.
+ * One per process and backend, charged like a heap. Blocks are powers of two of pages; a freed one
+ * is kept on the list of its order, linked through its first word, and split when a smaller one is
+ * wanted. Nothing is merged: what a heap gave back fits the next heap. Records have a list of their
+ * own.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -27,7 +27,8 @@ static int meta_region_open(struct meta_region *region, const struct backend *ba
 	struct room room = { 0 };
 
 	room_now(&room);
-	for (size_t size = room_for_metadata(&room); size >= ROOM_LEAST; size = room_smaller(size)) {
+	for (size_t size = room_for_metadata(&room); size >= ROOM_LEAST;
+	     size = room_smaller(size)) {
 		error = backend->reserve(&region->range, META_STEP_MIN, size, 0, "side");
 		if (error != -ENOMEM && error != -EINVAL)
 			break;
@@ -44,7 +45,8 @@ static int meta_region_open(struct meta_region *region, const struct backend *ba
 	return 0;
 }
 
-static struct meta_region *meta_region_of(struct process *process, const struct backend *backend, int *error)
+static struct meta_region *meta_region_of(struct process *process,
+					  const struct backend *backend, int *error)
 {
 	struct meta_region *region = NULL;
 

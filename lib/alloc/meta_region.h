@@ -12,7 +12,7 @@ void meta_pages_free(const struct backend *backend, void *p, unsigned int order)
 
 /*
  * A page for a heap's record, with what the record that was there last left in it, or zeros. Once a
- * page was a record it is never anything else: who comes late may still look at it.
+ * page was a record it is never anything else: a late reader may still access it.
  */
 void *meta_record_alloc(const struct backend *backend, int *error);
 /* Its first word is used to keep it. */

@@ -17,8 +17,8 @@
  * has no NULL: where nothing is known yet it names one chunk of NONE, the same for all. A heap's
  * .reach tells how many bytes its directory covers, and is raised after the directory is there.
  *
- * Beside its kind a page can remember that a large block began there and was freed: for who asks
- * about that pointer again. It forgets when it becomes the first page of something.
+ * Beside its kind a page can remember that a large block began there and was freed: to name the
+ * fault if that pointer is used again. It forgets when it becomes the first page of something.
  */
 #ifndef PRIVHEAP_PAGEMAP_H
 #define PRIVHEAP_PAGEMAP_H
@@ -34,11 +34,11 @@
 
 enum page_kind {
 	PAGE_NONE,
-	PAGE_FREE,		/* head of a free run; payload: pages; link: neighbours in its bin */
+	PAGE_FREE,		/* head of a free run; payload: pages; link: its bin's neighbours */
 	PAGE_FREE_TAIL,		/* last page of a free run of 2 and more; payload: pages */
 	PAGE_SLAB,		/* payload: struct slab * (8-aligned, so it fits above the kind) */
 	PAGE_LARGE,		/* head of a large block; payload: pages; link: see large.h */
-	PAGE_QUARANTINED,		/* head of a large block, freed, kept from reuse; payload: pages */
+	PAGE_QUARANTINED,	/* head of a large block, freed, not yet reusable; payload: pages */
 };
 
 #define PAGE_KIND_MASK	7ULL

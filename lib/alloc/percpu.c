@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Whether heaps can be owned, and the barrier that waits for sequences to end.
+ * Whether heaps can be per-CPU, and the fence that waits for sequences to end.
  *
  * They can if the C library has registered this thread's area (a tunable may forbid it, an old
  * kernel or an emulator may not know it) and the kernel lets us register for membarrier. A program
- * may shut itself off from membarrier later (seccomp): then its heaps are owned no more.
+ * may shut itself off from membarrier later (seccomp): then its heaps are per-CPU no more.
  */
 #define _GNU_SOURCE
 #include "alloc/percpu.h"
@@ -47,16 +47,16 @@ static bool percpu_register(void)
 
 bool percpu_possible(struct process *process)
 {
-	uint32_t owned = process->percpu;
+	uint32_t state = process->percpu;
 
-	if (owned == UNKNOWN) {
-		owned = percpu_register() ? POSSIBLE : IMPOSSIBLE;
+	if (state == UNKNOWN) {
+		state = percpu_register() ? POSSIBLE : IMPOSSIBLE;
 		/* A child of vfork does not know it for its parent. */
-		if (owned == IMPOSSIBLE && percpu_cpu() == (uint32_t)RSEQ_CPU_ID_UNINITIALIZED)
+		if (state == IMPOSSIBLE && percpu_cpu() == (uint32_t)RSEQ_CPU_ID_UNINITIALIZED)
 			return false;
-		process->percpu = owned;
+		process->percpu = state;
 	}
-	return owned == POSSIBLE;
+	return state == POSSIBLE;
 }
 
 static bool percpu_membarrier(void)
@@ -80,7 +80,7 @@ bool percpu_fence(void)
 
 #define CPU_WORDS	128	/* 8,192 CPUs, as many as Linux can have */
 
-/* This thread runs on the CPU: whoever ran there does not, and will start its sequence again. */
+/* This thread runs on the CPU: the one that ran there does not, and will restart its sequence. */
 static bool percpu_visit(uint32_t cpu)
 {
 	uint64_t mask[CPU_WORDS] = { 0 };

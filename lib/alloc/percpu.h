@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Per-CPU slabs: allocating and freeing as restartable sequences (rseq(2)), the only assembly of the
- * library.
+ * Per-CPU slabs: allocating and freeing as restartable sequences (rseq(2)), the only assembly of
+ * the library.
  *
  *	3: rseq area ◀── address of { start 1, length 2 - 1, abort 4 }
  *	1: which CPU?  below percpu_limit?  …  loads, decisions, harmless stores  …
@@ -9,19 +9,20 @@
  *	2:
  *	4: behind a signature; the kernel continues here instead: jump to 3
  *
- * If a thread between 1 and 2 is preempted, migrated or gets a signal, the kernel moves it to 4 before
- * anything else runs in its place. So between 1 and 2 no other thread is in a sequence on the same CPU, and
- * words that only sequences of one CPU write need no atomic operation. Stores before the commit are harmless
- * if it does not happen: the canary of a free block, the slack of a free block.
+ * If a thread between 1 and 2 is preempted, migrated or gets a signal, the kernel moves it to 4
+ * before anything else runs in its place. So between 1 and 2 no other thread is in a sequence on
+ * the same CPU, and words that only sequences of one CPU write need no atomic operation. Stores
+ * before the commit are harmless if it does not happen: the canary of a free block, the slack of a
+ * free block.
  *
- * percpu_limit is how many CPUs have shards while the heap is in this mode and not frozen or quiescent,
- * else 0: one compare with the CPU's number. A thread that clears it calls percpu_fence(): membarrier
- * aborts every sequence that runs.
+ * percpu_limit is how many CPUs have shards while the heap is in this mode and not frozen or
+ * quiescent, else 0: one compare with the CPU's number. A thread that clears it calls
+ * percpu_fence(): membarrier aborts every sequence that runs.
  *
- * glibc registers the area of every thread it makes; where it could not, the CPU's number there is negative,
- * above any limit. A child of vfork uses its parent's area without being registered: percpu_vfork.c makes the
- * number negative. A thread made without glibc has to have an area of its own that is registered, or says
- * that it is not.
+ * glibc registers the area of every thread it makes; where it could not, the CPU's number there is
+ * negative, above any limit. A child of vfork uses its parent's area without being registered:
+ * percpu_vfork.c makes the number negative. A thread made without glibc has to have an area of its
+ * own that is registered, or says that it is not.
  */
 #ifndef PRIVHEAP_PERCPU_H
 #define PRIVHEAP_PERCPU_H
@@ -78,9 +79,9 @@ extern ptrdiff_t percpu_area __attribute__((visibility("hidden")));
 	".popsection\n"
 
 /*
- * *p = a block of this CPU's current group, its slack noted and its canary written. False: none, or above the
- * limit. When free is empty all of local_free becomes free, by one store of both; but not what is in
- * remote_free, too, because it was freed twice.
+ * *p = a block of this CPU's current group, its slack noted and its canary written. False: none, or
+ * above the limit. When free is empty all of local_free becomes free, by one store of both; but not
+ * what is in remote_free, too, because it was freed twice.
  */
 static inline bool percpu_alloc(struct heap *heap, size_t class, size_t n, void **p)
 {
@@ -145,7 +146,10 @@ none:
 	return false;
 }
 
-/* Frees block i of a slab of this CPU. False: it is free already, the slab another CPU's, or above the limit. */
+/*
+ * Frees block i of a slab of this CPU. False: it is free already, the slab another CPU's, or above
+ * the limit.
+ */
 static inline bool percpu_free(struct heap *heap, struct slab *slab, struct group *group, size_t i)
 {
 	uint64_t freed, t;
@@ -280,7 +284,7 @@ static inline uint32_t percpu_cpu(void)
 }
 #endif
 
-/* True if heaps of this process can be owned. Finds the area: before any of the above. */
+/* True if heaps of this process can be per-CPU. Finds the area: before any of the above. */
 bool percpu_possible(struct process *process);
 /*
  * On return every sequence that ran on any CPU has committed or will start again. False: the kernel

@@ -2,18 +2,19 @@
 /*
  * vfork, as the C library has it, and one store more.
  *
- *	parent	… cpu_id 3 … vfork ──────────── asleep ──────────────▶ cpu_id 3, by the kernel or percpu_renew()
+ *	parent	… cpu_id 3 … vfork ───────── asleep ─────────▶ 3, by the kernel or percpu_renew()
  *	child			   ╰▶ cpu_id -1 … its calls go by the lock … exec or _exit
  *
  * The child runs in its parent's memory, on its stack and with its thread pointer, and so with its
- * rseq area; but it is not registered, so nobody keeps the CPU's number there up to date, nor starts a
- * sequence of it again. There is nothing in memory or registers by which it could be told from its
- * parent, who may have left the area in any state; only the kernel knows, and to ask it in each call
- * costs more than the call. So the child is told from its parent where it begins, in here, and the area
- * is made to say what is true: this thread's CPU is not known. Then no sequence gets past its gate.
+ * rseq area; but it is not registered, so the kernel neither keeps the CPU's number there up to
+ * date, nor restarts its sequences. There is nothing in memory or registers by which it could be
+ * told from its parent, which may have left the area in any state; only the kernel knows, and to
+ * ask it in each call costs more than the call. So the child is told from its parent where it
+ * begins, in here, and the area is made to say what is true: this thread's CPU is not known. Then
+ * no sequence passes the limit.
  *
- * As a symbol of the library it comes before the C library's, for programs that are linked with this one
- * or have it preloaded. AddressSanitizer has a vfork of its own in that place.
+ * As a symbol of the library it comes before the C library's, for programs that are linked with
+ * this one or have it preloaded. AddressSanitizer has a vfork of its own in that place.
  */
 #define _GNU_SOURCE
 #include "alloc/percpu.h"
@@ -35,9 +36,9 @@ static uint32_t cpu_now(void)
 }
 
 /*
- * From 6.19 on the kernel does not write again what it takes for unchanged, and before that it may not have
- * slept at all. Registering anew makes it write. Where that fails this thread's calls go by the lock until it
- * is moved to another CPU.
+ * From 6.19 on the kernel does not write again what it takes for unchanged, and before that it may
+ * not have slept at all. Registering anew makes it write. Where that fails this thread's calls go
+ * by the lock until it is moved to another CPU.
  */
 static void percpu_renew(void)
 {

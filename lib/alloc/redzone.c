@@ -162,7 +162,8 @@ enum heap_fault redzone_check_slab(struct heap *heap, struct slab *slab, const v
 
 	annotate_quiet();
 	for (uint32_t i = 0; i < slab_blocks(slab) && fault == HEAP_OK; i++) {
-		struct redzone block = redzone_block(slab, slab_base(slab) + (size_t)i * slab->size);
+		struct redzone block = redzone_block(slab, slab_base(slab) +
+						     (size_t)i * slab->size);
 
 		*bad = block.p;
 		live = !slab_is_free(slab, i);

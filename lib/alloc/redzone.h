@@ -5,13 +5,14 @@
  *	live	| new or the program's | T T …… T |	size - slack bytes, then the red zone
  *	free	| freed …………………………… | T T …… T |	the last 16 bytes
  *
- * The last 16 bytes of every block, and of the margin before the first, hold the tail byte, whether the block
- * is live, quarantined or free. So the bytes before a block can be checked without knowing what is there.
- * Only a block that was allocated in full, because nothing else was left, has less. The tail byte is all bytes
- * of heap->canary, a random one of this process: the canary of unchecked heaps fits into it at any offset.
+ * The last 16 bytes of every block, and of the margin before the first, hold the tail byte, whether
+ * the block is live, quarantined or free. So the bytes before a block can be checked without
+ * knowing what is there. Only a block that was allocated in full, because nothing else was left,
+ * has less. The tail byte is all bytes of heap->canary, a random one of this process: the canary of
+ * unchecked heaps fits into it at any offset.
  *
- * New and freed bytes hold what Windows' debug heap puts there, which people know by sight. All functions
- * here: under the heap's lock.
+ * New and freed bytes hold what Windows' debug heap puts there, which people know by sight. All
+ * functions here: under the heap's lock.
  */
 #ifndef PRIVHEAP_REDZONE_H
 #define PRIVHEAP_REDZONE_H

@@ -180,8 +180,8 @@ static int run_take(struct heap *heap, const struct run_fit *fit, size_t n)
 }
 
 /*
- * Commits the pages below end: by a step if allowed, exactly that far if not. What an alignment skips
- * before start has to be committed, too, but not resident.
+ * Commits the pages below end: by a step if allowed, exactly that far if not. What an alignment
+ * skips before start has to be committed, too, but not resident.
  */
 static int run_commit(struct heap *heap, size_t start, size_t end, enum run_commit commit)
 {

@@ -8,8 +8,8 @@
 /* The head of the run that holds page, for reports and walks; RUN_NONE beyond the top. */
 size_t run_head(struct heap *heap, size_t page);
 /*
- * The head of the first run that starts at page or later, for who looks at a heap piece by piece
- * and drops the lock in between. runs.top: there is none. RUN_NONE: descriptors make no sense.
+ * The head of the first run that starts at page or later, for scans that drop the lock between
+ * chunks. runs.top: there is none. RUN_NONE: descriptors make no sense.
  */
 size_t run_from(struct heap *heap, size_t page);
 /* How many pages the run at head has; 0 if the descriptor makes no sense. */

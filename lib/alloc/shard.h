@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * A shard: the slabs that the threads on one CPU, or a few, allocate from. Each slab belongs to one. free and
- * local_free of its groups are written only inside the shard, by one thread at a time:
+ * A shard: the slabs that the threads on one CPU, or a few, allocate from. Each slab belongs to
+ * one. free and local_free of its groups are written only inside the shard, by one thread at a
+ * time:
  *
  *	heap		inside is					a shard per
  *	per-CPU		the sequence that runs on its CPU (percpu.h)	CPU
@@ -9,11 +10,12 @@
  *	exclusive	the caller: the program serialises		heap
  *	quiescent	the holder of the heap's lock			as before
  *
- * A per-CPU heap has one shard more, the last, for threads without a CPU's: the CPU's number is above the
- * limit, or not known (the area is not registered). Inside it is the holder of the heap's lock.
+ * A per-CPU heap has one shard more, the last, for threads without a CPU's: the CPU's number is
+ * above the limit, or not known (the area is not registered). Inside it is the holder of the heap's
+ * lock.
  *
- * shard_quiesce() waits until every thread that was inside has left. One that comes in later sees what was
- * written before: a slab's new owner, percpu_limit 0.
+ * shard_quiesce() waits until every thread that was inside has left. One that comes in later sees
+ * what was written before: a slab's new owner, percpu_limit 0.
  */
 #ifndef PRIVHEAP_SHARD_H
 #define PRIVHEAP_SHARD_H
@@ -82,9 +84,9 @@ static inline struct group *shard_current(struct shard *shard, unsigned int clas
 }
 
 /*
- * The current group is empty: makes the next one of its slab with a free block current. False: there is none, or
- * another thread was faster; then under the lock. A group's slab does not change, and groups never go away, so
- * this either finds the group replaced, or replaces it.
+ * The current group is empty: makes the next one of its slab with a free block current. False:
+ * there is none, or another thread was faster; then under the lock. A group's slab does not change,
+ * and groups never go away, so this either finds the group replaced, or replaces it.
  */
 bool shard_advance(struct heap *heap, unsigned int class);
 
@@ -94,8 +96,8 @@ bool shard_advance(struct heap *heap, unsigned int class);
 struct shard *shard_make(struct heap *heap, uint32_t *i, int *error);
 void shard_quiesce(struct heap *heap, uint32_t i);
 /*
- * The same for all shards of a per-CPU heap. If the kernel refuses, inside is from now on only the holder of the
- * heap's lock, and percpu_off is set.
+ * The same for all shards of a per-CPU heap. If the kernel refuses, inside is from now on only the
+ * holder of the heap's lock, and percpu_off is set.
  */
 void shard_fence(struct heap *heap);
 /* *word |= bits from inside shard i. False: this thread is on another CPU. */

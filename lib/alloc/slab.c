@@ -2,7 +2,7 @@
 /*
  * Slabs made, and given back when no block of theirs is live.
  *
- *   run_alloc ▸ record ▸ page map ▸ … blocks … ▸ nobody's ▸ quiesced: still all free? ▸ run_free
+ *   run_alloc ▸ record ▸ page map ▸ … blocks … ▸ no shard's ▸ quiescent: still all free? ▸ run_free
  *               new, or one that had pages before            else back to its ring
  */
 #include <errno.h>
@@ -155,8 +155,8 @@ static void slab_release(struct heap *heap, struct slab *slab)
 }
 
 /*
- * Takes the slabs of one shard and class that look empty out of everybody's sight, and puts those
- * that are worth it before the others.
+ * Takes the slabs of one shard and class that seem empty off all lists, and puts those with
+ * min_free before the others.
  */
 static void slab_pick(struct heap *heap, struct shard *shard, unsigned int class,
 		      struct slab **picked)

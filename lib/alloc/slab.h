@@ -18,7 +18,7 @@ struct slab *slab_make(struct heap *heap, uint32_t shard, unsigned int class, un
 		       enum run_commit commit, int *error);
 /* How large the next slab of the class should be. */
 unsigned int slab_order(const struct heap *heap, unsigned int class);
-/* slab_reclaim_empty(), if the heap has grown by an eighth since: worth a look before it grows more. */
+/* slab_reclaim_empty(), if the heap has grown by an eighth since: before it grows more. */
 bool slab_reclaim_due(struct heap *heap);
 
 #endif

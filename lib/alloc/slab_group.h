@@ -4,26 +4,26 @@
  *
  *   | struct slab | group 0 | group 1 | … | slack of block 0, 1, 2 … |		a group: 64 blocks
  *
- *   group  free         bits of free blocks, allocated next           ─┐ a block is free if its bit is
- *          local_free   freed by the slab's shard; becomes free when  │ set in one of the three, and
- *                       that is empty                                  │ on its way back if it is set
- *          remote_free  freed from elsewhere                          ─┘ in two
+ *   group  free         bits of free blocks, allocated next      ─┐ a block is free if its bit
+ *          local_free   freed by the slab's shard; becomes free   │ is set in one of the three, on
+ *                       when that is empty                        │ its way back if it is set in
+ *          remote_free  freed from elsewhere                     ─┘ two
  *   slack  class size - requested, of live blocks
  *
- * free and local_free are separate words, so that an allocation right after a free does not stall on store
- * forwarding. Bits beyond the last block are always set in remote_free: the end of a slab, too short for a
- * block, cannot be freed; it has a slack entry that is not used.
+ * free and local_free are separate words, so that an allocation right after a free does not stall
+ * on store forwarding. Bits beyond the last block are always set in remote_free: the end of a slab,
+ * too short for a block, cannot be freed; it has a slack entry that is not used.
  *
- * A slab belongs to a shard. free and local_free are written only inside the shard (shard.h says how one
- * gets there), remote_free by any thread with an atomic operation. The owner collects it under the heap's
- * lock: bits are set in free first, then cleared in remote_free, so a free block reads as free at any moment
- * and is allocated only when its bit is in one place.
+ * A slab belongs to a shard. free and local_free are written only inside the shard (shard.h says
+ * how one gets there), remote_free by any thread with an atomic operation. The owner collects it
+ * under the heap's lock: bits are set in free first, then cleared in remote_free, so a free block
+ * reads as free at any moment and is allocated only when its bit is in one place.
  *
- * Of two threads that free one block at the same moment, one inside its shard and one outside, both may
- * succeed; the block is still free once, because collecting merges the two bits.
+ * Of two threads that free one block at the same moment, one inside its shard and one outside, both
+ * may succeed; the block is still free once, because collecting merges the two bits.
  *
- * A record is type-stable: for as long as the heap lives it describes slabs of one class and one length, and
- * while it has no pages all its bits are 0: nothing can be allocated from it.
+ * A record is type-stable: for as long as the heap lives it describes slabs of one class and one
+ * length, and while it has no pages all its bits are 0: nothing can be allocated from it.
  */
 #ifndef PRIVHEAP_SLAB_GROUP_H
 #define PRIVHEAP_SLAB_GROUP_H
@@ -34,7 +34,7 @@
 #define SLAB_ORDER_BYTES(order)	(PAGE_BYTES << 2 * (order))	/* 4, 16, 64 KiB */
 #define SLAB_ORDERS		3
 #define SLAB_NOBODY		UINT32_MAX	/* as owner */
-#define SLAB_QUARANTINED	UINT16_MAX	/* as slack: freed, not yet reusable (debug/check.c) */
+#define SLAB_QUARANTINED	UINT16_MAX	/* as slack: freed, not reusable (debug/check.c) */
 
 static_assert(SLAB_ORDER_BYTES(SLAB_ORDERS - 1) <= 1 << 16, "reciprocals are exact to 2^16");
 static_assert(SLAB_ORDER_BYTES(SLAB_ORDERS - 1) / 2 == CLASS_MAX, "every class has a slab");
@@ -71,8 +71,8 @@ static inline void slab_set_slack(struct slab *slab, uint32_t i, size_t slack)
 }
 
 /*
- * Free blocks, and the bits beyond the last block. Reads remote_free, local_free, free in this order: bits only
- * migrate towards free, so a lock-free reader misses none.
+ * Free blocks, and the bits beyond the last block. Reads remote_free, local_free, free in this
+ * order: bits only migrate towards free, so a lock-free reader misses none.
  */
 static inline uint64_t group_unused(const struct group *group)
 {
@@ -98,7 +98,10 @@ static inline bool slab_is_free(const struct slab *slab, uint32_t i)
 	return slab_has_free(slab, i) || slab_slack(slab, i) == SLAB_QUARANTINED;
 }
 
-/* A block of the group, its slack noted and its canary written. Inside the shard. NULL: none is free. */
+/*
+ * A block of the group, its slack noted and its canary written. Inside the shard. NULL: none is
+ * free.
+ */
 static inline void *slab_group_alloc(struct group *group, unsigned int class, size_t n,
 			       const uint64_t canary[2])
 {
@@ -151,9 +154,9 @@ static inline struct slab *group_slab(struct heap *heap, const struct group *gro
 }
 
 /*
- * The one way from a pointer to a block: page map ▸ slab ▸ index ▸ state. (heap/fast.h has its own, of
- * fewer instructions.) HEAP_OK: block *i of *slab, live; or *slab is NULL, p is inside the range and in no
- * slab: large.h knows what it is. Lock-free.
+ * The one way from a pointer to a block: page map ▸ slab ▸ index ▸ state. (heap/fast.h has its own,
+ * of fewer instructions.) HEAP_OK: block *i of *slab, live; or *slab is NULL: p is inside the range
+ * and in no slab, and large.h knows what it is. Lock-free.
  */
 static inline enum heap_fault ptr_to_block(struct heap *heap, const void *p, struct slab **slab,
 					   uint32_t *i)

@@ -9,21 +9,22 @@
  *                   │ no block is free, low on space                      │ a block was freed
  *                   └──────────────▶ full ring of its class ──────────────┘
  *
- * Only the holder of the heap's lock moves a slab; allocating and freeing blocks needs no lock. Frees in a
- * ring are not counted: a thread that needs a block scans the next few slabs from the cursor on, as the hand
- * of a clock, and takes one with at least min_free blocks, which pay for the lock.
+ * Only the holder of the heap's lock moves a slab; allocating and freeing blocks needs no lock.
+ * Frees in a ring are not counted: a thread that needs a block scans the next few slabs from the
+ * cursor on, as the hand of a clock, and takes one with at least min_free blocks, which pay for the
+ * lock.
  *
- * Low on space no free block may be missed. slab_recheck_full() then marks the full slabs of a class
- * notify_free, and slab_put() those that become full: a thread that frees a block in such a slab puts it back
- * into its ring. The two must not miss each other. Marking does
- *     local = nobody;  notify_free = 1;  waits until the shard is quiescent;  reads the bits,
+ * Low on space no free block may be missed. slab_recheck_full() then marks the full slabs of a
+ * class notify_free, and slab_put() those that become full: a thread that frees a block in such a
+ * slab puts it back into its ring. The two must not miss each other. Marking does
+ *     local = none;  notify_free = 1;  waits until the shard is quiescent;  reads the bits,
  * a free from inside the shard does
  *     reads local;  sets a bit,
  * and one from outside
  *     sets a bit;  then reads notify_free.
- * A free from inside is seen by the first, or finds that it has to go outside. There the bit and notify_free
- * are set by atomic operations, so at least one side sees the other. On the shard's own CPU there is nothing
- * to wait for: no other thread is in a sequence there.
+ * A free from inside is seen by the first, or finds that it has to go outside. There the bit and
+ * notify_free are set by atomic operations, so at least one side sees the other. On the shard's own
+ * CPU there is nothing to wait for: no other thread is in a sequence there.
  */
 #include "alloc/heap_lock.h"
 #include "alloc/shard.h"

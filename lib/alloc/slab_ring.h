@@ -54,7 +54,10 @@ static inline void ring_remove(struct slab **ring, struct slab *slab)
 struct group *slab_collect(struct heap *heap, struct slab *slab);
 /* True if any block is free. */
 bool slab_any_free(const struct slab *slab);
-/* Puts a full slab that is on no list where it belongs. False: a block came free, and it is on none. */
+/*
+ * Puts a full slab that is on no list where it belongs. False: a block came free, and it is on
+ * none.
+ */
 bool slab_put(struct heap *heap, struct slab *slab);
 /* Low on space: puts every slab of the class with a free block into its ring, and keeps it so. */
 void slab_recheck_full(struct heap *heap, unsigned int class);
@@ -66,8 +69,8 @@ bool slab_has_min_free(const struct slab *slab, unsigned int blocks);
 void slab_collect_all(struct slab *slab);
 
 /*
- * A scan of the next slabs of a ring, for those with `times` min_free free blocks; it ends after a few
- * with less. Low on space it takes one free block and visits all.
+ * A scan of the next slabs of a ring, for those with `times` min_free free blocks; it ends after a
+ * few with less. Low on space it takes one free block and visits all.
  */
 struct slab_scan {
 	struct slab **ring, *first;

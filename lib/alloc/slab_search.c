@@ -5,13 +5,14 @@
  *   own slab ▸ own ring ▸ left behind ▸ new slab ▸ other shards ▸ every slab of the class ▸
  *   empty slabs reclaimed ▸ larger classes
  *
- * New slabs come before the other shards', so that slabs stay with their CPUs while there is space: to steal
- * one costs a fence. But mostly free ones come first: a migrated thread would otherwise leave its slabs behind
- * and make as many anew. Reclaiming comes before larger classes: a heap whose blocks of 4 KiB were all freed
- * would otherwise use those for 48 bytes each.
+ * New slabs come before the other shards', so that slabs stay with their CPUs while there is space:
+ * to steal one costs a fence. But mostly free ones come first: a migrated thread would otherwise
+ * leave its slabs behind and make as many anew. Reclaiming comes before larger classes: a heap
+ * whose blocks of 4 KiB were all freed would otherwise use those for 48 bytes each.
  *
- * The search ends with a group that has a free block and becomes current. Then the block is allocated as
- * always. If the thread was migrated in between, or other threads were faster, the search starts again.
+ * The search ends with a group that has a free block and becomes current. Then the block is
+ * allocated as always. If the thread was migrated in between, or other threads were faster, the
+ * search starts again.
  */
 #include <errno.h>
 #include "alloc/freeze.h"
@@ -87,9 +88,9 @@ static bool search_own(struct search *search)
 static bool search_left_behind(struct search *search)
 {
 	struct heap *heap = search->heap;
-	uint32_t total = shard_total(heap), looks = total < SCAN_SHARDS ? total : SCAN_SHARDS;
+	uint32_t total = shard_total(heap), count = total < SCAN_SHARDS ? total : SCAN_SHARDS;
 
-	for (uint32_t i = 0; i < looks; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		uint32_t from = heap->cursor++ % total;
 
 		if (from != search->at && slab_steal(heap, search->class, from, search->at))
@@ -167,8 +168,8 @@ static bool search_larger(struct search *search, size_t align)
 }
 
 /*
- * The shard to search for. Where there is no metadata for this thread's own it is another CPU's: quiescent
- * then until the search is over, *quiesced.
+ * The shard to search for. Where there is no metadata for this thread's own it is another CPU's:
+ * quiescent then until the search is over, *quiesced.
  */
 static bool search_begin(struct search *search, unsigned int class, bool *quiesced)
 {

@@ -19,7 +19,7 @@
 #include "os/lock.h"
 
 #define HEAP_SHARDS	16	/* of a shared heap, at most */
-#define HEAP_CPUS	128	/* with more a heap is not owned */
+#define HEAP_CPUS	128	/* with more a heap is not per-CPU */
 #define HEAP_GONE	UINT32_MAX	/* no thread's number */
 #define RUN_BINS	140
 #define HEAP_PAGES_MAX	((size_t)1 << 31)	/* page numbers fit a link of 32 bits */
@@ -141,7 +141,7 @@ struct heap {
 	char *base;
 	_Atomic uint32_t percpu_limit;	/* see percpu.h; 0: disabled */
 	uint32_t mode;
-	_Atomic size_t mapped_bytes;	/* bytes that the page map can describe so far; 0: checked */
+	_Atomic size_t mapped_bytes;	/* bytes that the page map covers; 0: checked heap */
 	_Atomic(struct pagedir *) map;
 	size_t maximum;
 	size_t slab_limit;	/* larger blocks are runs of pages */

@@ -6,8 +6,8 @@
  *	   \- no heap: 6		   \- no memory: 8, or STATUS_NO_MEMORY
  *					    \- bad pointer: corruption_found, then 87
  *
- * Nothing here holds a lock, so raising is safe wherever it happens, once the heap is dropped. The fast
- * paths do not hold the heap: whose blocks come and go must not be destroyed.
+ * Nothing here holds a lock, so raising is safe wherever it happens, once the heap is dropped. The
+ * fast paths do not hold the heap: the program must not destroy it while it allocates and frees.
  */
 #define _GNU_SOURCE
 #include "api/oom.h"
@@ -104,7 +104,7 @@ HANDLE GetProcessHeap(void)
 static LPVOID bad_block(const char *call, struct heap *heap, const void *block,
 			enum heap_fault fault)
 {
-	/* Dropped first, as who catches SIGABRT may not come back. The record stays readable. */
+	/* Dropped first: a SIGABRT handler may not return. The record stays readable. */
 	heap_drop(heap);
 	corruption_found(call, heap, block, fault);
 	fail(ERROR_INVALID_PARAMETER, EINVAL);
@@ -122,7 +122,10 @@ static LPVOID no_memory(const char *call, struct heap *heap, DWORD flags, SIZE_T
 	heap_drop(heap);
 	if (flags & HEAP_GENERATE_EXCEPTIONS)
 		exception_no_memory(handle, bytes, caller);
-	/* Somebody answered "go back". Last, because who was asked may have changed them. */
+	/*
+	 * A filter chose EXCEPTION_CONTINUE_EXECUTION. Set the errors last: handlers may overwrite
+	 * them.
+	 */
 	fail(ERROR_NOT_ENOUGH_MEMORY, error);
 	return NULL;
 }
@@ -140,8 +143,8 @@ static LPVOID got(struct heap *heap, void *p)
 }
 
 /*
- * Of a heap that is held, and dropped here. refill: the fast path has found that its CPU has no such block
- * at hand.
+ * Of a heap that is held, and dropped here. refill: the fast path has found that its CPU has no
+ * such block at hand.
  */
 static LPVOID alloc_held(struct heap *heap, DWORD flags, SIZE_T bytes, void *caller, bool refill)
 {

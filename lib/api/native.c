@@ -129,7 +129,7 @@ int privheap_destroy(privheap_t *handle)
 static void *bad_block(const char *call, struct heap *heap, const void *block,
 		       enum heap_fault fault)
 {
-	/* Dropped first, as who catches SIGABRT may not come back. The record stays readable. */
+	/* Dropped first: a SIGABRT handler may not return. The record stays readable. */
 	heap_drop(heap);
 	corruption_found(call, heap, block, fault);
 	return null(EINVAL);

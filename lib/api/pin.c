@@ -2,13 +2,13 @@
 /*
  * In the archive only: a plugin that is linked with it stays in memory when it is closed.
  *
- * Each thread's rseq area names the last sequence that the thread entered, and the kernel looks there when
- * it interrupts the thread next, however long after; if that is unmapped by then the process is killed. No
- * thread can clear the areas of the others. SIGBUS has its handler in here, too. The shared libraries are
- * linked with -z nodelete; an archive cannot ask for that.
+ * Each thread's rseq area names the last sequence that the thread entered, and the kernel looks
+ * there when it interrupts the thread next, however long after; if that is unmapped by then the
+ * process is killed. No thread can clear the areas of the others. SIGBUS has its handler in here,
+ * too. The shared libraries are linked with -z nodelete; an archive cannot ask for that.
  *
- * In a constructor, where the dynamic linker's lock is this thread's already: on first use another thread
- * might hold it and wait for this one.
+ * In a constructor, where the dynamic linker's lock is this thread's already: on first use another
+ * thread might hold it and wait for this one.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,7 +17,10 @@
 
 /* musl unmaps nothing that is closed. */
 #ifdef __GLIBC__
-/* A C library may have them or not. dlopen itself by name: in a static program ld has words about it. */
+/*
+ * A C library may have them or not. dlopen itself by name: in a static program ld has words about
+ * it.
+ */
 #pragma weak dlsym
 #pragma weak dladdr1
 

@@ -53,8 +53,8 @@ int check_init(struct heap *heap)
 		return error;
 	check->tail = heap->flags & HEAP_F_CHECK_TAIL;
 	check->freed = heap->flags & HEAP_F_CHECK_FREE;
-	quarantine_init(&check->quarantine, heap->maximum / 8 < CHECK_QUARANTINE_MAX ? heap->maximum / 8 :
-		  CHECK_QUARANTINE_MAX);
+	quarantine_init(&check->quarantine, heap->maximum / 8 < CHECK_QUARANTINE_MAX ?
+			heap->maximum / 8 : CHECK_QUARANTINE_MAX);
 	memset(heap->canary, heap->canary[0] & 0xff ? (int)(heap->canary[0] & 0xff) : 0xab,
 	       sizeof(heap->canary));
 	heap->check = check;
@@ -71,8 +71,8 @@ void check_fini(struct heap *heap)
 }
 
 /*
- * Gives a block that nobody has back to its slab; the second part not locked. All in one hold of
- * the lock, so that it is free at every moment to who frees it once more.
+ * Gives a block back to its slab; the second part not locked. All under one lock, so that a second
+ * free finds it free at any moment.
  */
 static void check_give(const struct redzone *block)
 {
@@ -169,7 +169,8 @@ static char *alloc_once(struct heap *heap, size_t n, bool tail, size_t align, un
 			int *reason)
 {
 	size_t more = tail ? REDZONE_BYTES : 0;
-	unsigned int class = align > REDZONE_MARGIN_MAX ? CLASSES : slab_class(heap, n + more, align);
+	unsigned int class = align > REDZONE_MARGIN_MAX ? CLASSES :
+							  slab_class(heap, n + more, align);
 	char *p = NULL;
 
 	if (class < CLASSES)

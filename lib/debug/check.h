@@ -3,7 +3,7 @@
  * Full checking of a heap, for finding bugs: what the fast paths cannot afford.
  *
  *	slab:	|      T| new …… T T T| freed …… T| new ……… T T|      |
- *		 margin   live          free        live		T: red zone, 16 bytes and more
+ *		 margin   live          free        live		T: red zone, 16 and more
  *	large:	| new …………………… T|guard|		guard: a page without access
  *
  * HEAP_F_CHECK_TAIL: every block has at least 16 bytes behind it, all of them checked when it is

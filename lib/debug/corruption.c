@@ -4,7 +4,7 @@
  *
  *	heap_free() -> HEAP_DOUBLE_FREE -> one line on stderr -> abort
  *				  \-> asked to return: quiet, the wrapper fails the call
- *				      (until somebody has asked never to)
+ *				      (unless the program asked for the abort)
  *
  * The environment is read each time: this path runs once in most processes' lives.
  */

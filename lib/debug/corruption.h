@@ -9,7 +9,9 @@
  * environment asks for it; the caller then reports 87 or EINVAL.
  */
 void corruption_found(const char *call, struct heap *heap, const void *p, enum heap_fault fault);
-/* From now on it never returns, whoever asks for it; in forked children, too. */
+/*
+ * From now on it never returns, whatever the heap and the environment say; in forked children, too.
+ */
 void corruption_terminate(void);
 
 #endif

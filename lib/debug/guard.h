@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
-/* Pages of a checked heap that nobody may touch; heap/segv.c tells when somebody does. */
+/* Pages of a checked heap without access; heap/segv.c reports a touch. */
 #ifndef PRIVHEAP_GUARD_H
 #define PRIVHEAP_GUARD_H
 

@@ -24,7 +24,8 @@ char *quarantine_pop(struct quarantine *quarantine, size_t most)
 	char *p;
 
 	/* One place is kept free for the next. */
-	if (!quarantine->count || (quarantine->bytes <= most && quarantine->count < QUARANTINE_BLOCKS))
+	if (!quarantine->count ||
+	    (quarantine->bytes <= most && quarantine->count < QUARANTINE_BLOCKS))
 		return NULL;
 	p = quarantine->block[quarantine->first];
 	quarantine->first = (quarantine->first + 1) % QUARANTINE_BLOCKS;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
  * Freed blocks of a checked heap that are not reused for a while, oldest first, a bounded number of
- * them and of bytes. To the program they are free; to the allocator they are not yet. Under the heap's
- * lock.
+ * them and of bytes. To the program they are free; to the allocator they are not yet. Under the
+ * heap's lock.
  */
 #ifndef PRIVHEAP_QUARANTINE_H
 #define PRIVHEAP_QUARANTINE_H

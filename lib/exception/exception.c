@@ -47,7 +47,7 @@
 #include "os/report.h"
 
 #define RED_ZONE	128	/* below the stack pointer, in use all the same */
-#define MARGIN		256	/* between what is restored and who restores it */
+#define MARGIN		256	/* between what is restored and the code that restores it */
 
 /* Stack is copied and rewritten behind the sanitizers' backs. */
 #define RAW_STACK	__attribute__((noinline, no_sanitize("address"), no_sanitize("undefined")))
@@ -329,7 +329,7 @@ void exception_no_memory(void *heap, size_t n, void *caller)
 		.ExceptionInformation = { n, (ULONG_PTR)heap },
 	};
 
-	/* In a handler that interrupted the library nobody may have been asked. */
+	/* In signal reentry no filter may have been asked. */
 	if (!exception_offer(&record, NULL) && !heap_thread_holds_lock())
 		unhandled(&record);
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Which try regions are over though nobody has closed them (see region.h).
+ * Which try regions are over though not closed (see region.h).
  *
- *	high	| the function with the region |	sp: where its frame ended when it was entered
- *		| whoever it called ...        |
- *	low	| ... and goes on now          |	sp of now: below both, if the function is still there
+ *	high	| the function with the region |	sp: the end of its frame when it was entered
+ *		| what it called ...           |
+ *	low	| ... and goes on now          |	sp now: below both, if the function is there
  *
- * Whether two addresses are on one stack is known of the thread's own and of the signal stack; of others, a
- * coroutine's, nothing is known, and regions there are left alone. What other frames have written over has no
- * seal, and what the new region lies on is gone.
+ * Whether two addresses are on one stack is known of the thread's own and of the signal stack; of
+ * others, a coroutine's, nothing is known, and regions there are left alone. What other frames have
+ * written over has no seal, and what the new region lies on is gone.
  */
 #define _GNU_SOURCE
 #include "exception/region.h"
@@ -35,7 +35,10 @@ static bool on_thread_stack(const char *p)
 	return low && (size_t)(p - low) < bytes;
 }
 
-/* Two regions of one function may see it differ by so much: arguments of calls are on the stack, or not. */
+/*
+ * Two regions of one function may see it differ by so much: arguments of calls are on the stack, or
+ * not.
+ */
 #define SP_SLACK	256
 
 static uintptr_t seal_of(const struct privheap_try *region)

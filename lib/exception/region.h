@@ -4,9 +4,9 @@
  *
  *	outermost ─▶ region ─ inner ─▶ region ─ inner ─▶ region ◀─ innermost
  *
- * A frame that has gone without closing its region (pthread_exit, longjmp, a C++ exception through C)
- * leaves it in here, and other frames write over it: only those from the outermost on, as far as they
- * live, can be believed.
+ * A frame that has gone without closing its region (pthread_exit, longjmp, a C++ exception through
+ * C) leaves it in here, and other frames write over it: only those from the outermost on, as far as
+ * they live, can be believed.
  */
 #ifndef PRIVHEAP_REGION_H
 #define PRIVHEAP_REGION_H
@@ -23,8 +23,8 @@ void region_link(struct privheap_try *region);
 void region_unlink(struct privheap_try *region);
 
 /*
- * The code whose stack pointer this is goes on, and enters the region, if not NULL: those in frames that
- * are gone by that are dropped.
+ * The code whose stack pointer this is goes on, and enters the region, if not NULL: those in frames
+ * that are gone by that are dropped.
  */
 void region_find_living(const char *sp, const struct privheap_try *entered);
 

@@ -4,7 +4,7 @@
  *
  *	touch -> SIGBUS -> in a heap, in a try region, no lock of ours held?
  *			   yes: STATUS_IN_PAGE_ERROR; "go back" makes the access happen again
- *			   no:  whoever handled SIGBUS before us
+ *			   no:  the handler before ours
  *
  * The signal mask of the interrupted code is restored before anyone is asked: an except block may
  * go on for ever, and a filter may fault too.

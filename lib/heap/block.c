@@ -2,7 +2,7 @@
 /*
  * A block's way in and out.
  *
- *   heap_alloc ─ small ─▶ a bit of the shard's current group ─ none ─▶ heap_refill ▸ slab_alloc_slow
+ *   heap_alloc ─ small ─▶ a bit of the shard's current group ─ none ─▶ heap_refill
  *              └ large ─▶ a run of pages
  *   heap_free ─▶ page map ─ SLAB ──▶ which block, live?, canary ─▶ set its bit
  *                         ├ LARGE ─▶ canary ─▶ run_free
@@ -23,7 +23,7 @@
 #include "heap/block.h"
 #include "heap/scan.h"
 
-/* True once inside. False: a signal handler that must not wait, or the heap is stopped. */
+/* True once inside. False: a signal handler that must not wait, or the heap is frozen. */
 static bool block_enter_shard(struct heap *heap, struct shard *shard)
 {
 	if (heap_exclusive(heap))
@@ -141,7 +141,9 @@ static enum heap_fault block_give(struct heap *heap, struct slab *slab, uint32_t
 		return fault;
 	if (slab_is_free(slab, i))
 		return HEAP_DOUBLE_FREE;
-	/* With the lock, so that nobody stops the heap meanwhile. A signal handler cannot wait. */
+	/*
+	 * Under the lock, so that the heap is not frozen in between. A signal handler cannot wait.
+	 */
 	locked = heap_lock_call(heap, flags);
 	fault = slab_group_free_remote(slab_group(slab, i), i % 64) ? HEAP_OK : HEAP_DOUBLE_FREE;
 	if (locked)
@@ -195,15 +197,15 @@ enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size)
 		return fault;
 	if (!slab)
 		return large_size(heap, p, size);
-	/* Read once: its owner may resize it meanwhile. */
+	/* Read once: the program may resize it in another thread. */
 	slack = slab_slack(slab, i);
 	*size = slab->size - slack;
 	return slack == SLAB_QUARANTINED ? HEAP_DOUBLE_FREE : HEAP_OK;
 }
 
 /*
- * With the lock, as nobody may see canary and slack disagree; a signal handler that cannot wait
- * does without.
+ * Under the lock, so that canary and slack are never seen to disagree; in signal reentry without
+ * it.
  */
 static void block_resize_small(struct heap *heap, struct slab *slab, uint32_t i, void *p,
 			       size_t old, size_t n, unsigned int flags)
@@ -286,7 +288,7 @@ static enum heap_fault block_validate(struct heap *heap, const void *p)
 		return fault;
 	if (!slab)
 		return large_validate(heap, p);
-	/* With the lock: see block_resize_small. A signal handler that cannot wait does not look. */
+	/* With the lock: see block_resize_small. In signal reentry it is not checked. */
 	if (!heap_lock_unless_in_signal(heap))
 		return HEAP_OK;
 	if (!canary_intact(p, slab->size, slab_slack(slab, i), heap->canary))

@@ -11,13 +11,13 @@
  */
 void *heap_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, int *error);
 /*
- * The same where the shard has no block of the class at hand, which is known already: class = slab_class()
- * of n and align. Not of a checked heap.
+ * The same where the shard has no block of the class at hand, which is known already: class =
+ * slab_class() of n and align. Not of a checked heap.
  */
 void *heap_refill(struct heap *heap, unsigned int class, size_t n, size_t align,
 		  unsigned int flags, int *error);
 enum heap_fault heap_free(struct heap *heap, void *p);
-/* The same, but does not wait while another thread has stopped the heap. */
+/* The same, but does not wait while another thread has frozen the heap. */
 enum heap_fault heap_free_unserialised(struct heap *heap, void *p);
 /* *size = the requested size. */
 enum heap_fault heap_size(struct heap *heap, const void *p, size_t *size);

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The fast path, inlined into the public functions: what an owned heap does in most calls.
+ * The fast path, inlined into the public functions: what a per-CPU heap does in most calls.
  *
- *   fast_lookup ─▶ fast_alloc ─ a block, or not ─▶ fast_alloc_next ─ a block, or not: then
- *               │                                          heap_alloc knows why, and does it
- *               └▶ fast_ptr_to_block ─ a block ─▶ fast_free_local ─ done, or not ─▶ fast_free_remote ─ done, or
- *                          └── not: then heap_free knows why ◀──────────────────────────── not
+ *   fast_lookup ─▶ fast_alloc ─ none ─▶ fast_alloc_next ─ none ─▶ heap_refill knows why
+ *               │
+ *               └▶ fast_ptr_to_block ─▶ fast_free_local ─ not ─▶ fast_free_remote ─ not ─┐
+ *                          └── not ──────────────────────────────────────────────▶ heap_free
  *
  * Nothing here fails, waits, writes errno or, but for fast_alloc_next and fast_free_remote, calls
  * anything.
  *
- * Words that others may write meanwhile are read as plain ones: the compiler folds such loads into
- * other instructions, and atomic ones it does not. On x86-64, the only place where heaps are
- * owned, loads are not reordered by the CPU; where the order matters FAST_ORDER keeps the compiler
- * to it.
+ * Words that other threads write are read as plain ones: the compiler folds such loads into other
+ * instructions, and atomic ones it does not. On x86-64, the only place where heaps are per-CPU,
+ * loads are not reordered by the CPU; where the order matters FAST_ORDER keeps the compiler to it.
  */
 #ifndef PRIVHEAP_FAST_H
 #define PRIVHEAP_FAST_H
@@ -39,7 +38,7 @@ struct fast_block {
 static inline struct heap *fast_lookup(const void *handle)
 {
 	struct heap *heap = FAST_LOAD(struct heap *,
-				      process_handle_cache->heap[handle_cache_hash((uintptr_t)handle)]);
+		process_handle_cache->heap[handle_cache_hash((uintptr_t)handle)]);
 
 	return likely(heap && heap->base == handle) ? heap : NULL;
 }
@@ -49,7 +48,9 @@ static inline bool fast_alloc(struct heap *heap, size_t n, void **p)
 	return likely(n <= CLASS_SMALL) && percpu_alloc(heap, class_table[(n + 15) / 16], n, p);
 }
 
-/* The same once the current group has nothing left: from the next one of its slab. Pre: n is small. */
+/*
+ * The same once the current group has nothing left: from the next one of its slab. Pre: n is small.
+ */
 static inline bool fast_alloc_next(struct heap *heap, size_t n, void **p)
 {
 	return shard_advance(heap, class_table[(n + 15) / 16]) && fast_alloc(heap, n, p);

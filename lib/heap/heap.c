@@ -6,9 +6,9 @@
  *   its record     its range   its handle                                     and its metadata
  *
  * Destroying is the same three steps backward, whatever is alive in it: nothing is walked. The last
- * one waits for those who look at the heap (registry.c): the last of them does it. Destroying itself
- * does not wait, as who looks may be waiting for its caller. A signal handler that interrupted the
- * library cannot end a heap; it leaves that to the next who makes or destroys one.
+ * one waits for references (registry.c): dropping the last one does it. Destroying itself does not
+ * wait, as the holder of a reference may be waiting for its caller. In signal reentry a heap cannot
+ * be ended; the next call that makes or destroys one does.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -54,8 +54,8 @@ static uint32_t heap_highest_cpu(void)
 }
 
 /*
- * How many numbers CPUs have. glibc reads a file for it: ask once. It says how many there are, where numbers
- * may have gaps; and where there is no /sys, how many this thread may use.
+ * How many numbers CPUs have. glibc reads a file for it: ask once. It says how many there are,
+ * where numbers may have gaps; and where there is no /sys, how many this thread may use.
  */
 static uint32_t heap_cpus(struct process *process)
 {
@@ -77,7 +77,7 @@ static enum heap_mode heap_mode(const struct heap_attr *attr, size_t maximum,
 				struct process *process, uint32_t *shards)
 {
 	/* Asked for every heap: the fast path of any wants the area known. */
-	bool owned = percpu_possible(process);
+	bool percpu = percpu_possible(process);
 	uint32_t cpus = heap_cpus(process);
 
 	*shards = 1;
@@ -87,7 +87,7 @@ static enum heap_mode heap_mode(const struct heap_attr *attr, size_t maximum,
 	if (attr->flags & HEAP_F_CHECK || maximum < 4 * MIB || maximum < cpus * ROOM_PER_CPU)
 		return HEAP_SHARED;
 	*shards = cpus;
-	if (cpus <= HEAP_CPUS && owned)
+	if (cpus <= HEAP_CPUS && percpu)
 		return HEAP_PERCPU;
 	*shards = cpus < HEAP_SHARDS ? cpus : HEAP_SHARDS;
 	return HEAP_SHARED;
@@ -135,7 +135,7 @@ static struct heap *heap_record(const struct backend *backend, int *error)
 
 	if (!heap)
 		return NULL;
-	/* Not the holds: others may look whether there are any. */
+	/* Not the holds: other threads may read them. */
 	memset((char *)heap + rest, 0, sizeof(*heap) - rest);
 	heap->first = (struct meta_chunk){ .used = sizeof(*heap) };
 	heap->meta = &heap->first;
@@ -179,7 +179,7 @@ free_metadata:
 	return error;
 }
 
-/* Nobody holds it, or can. 0 or -EPERM. */
+/* No reference is left. 0 or -EPERM. */
 static int heap_end(struct heap *heap)
 {
 	int saved = errno, error;

@@ -18,12 +18,12 @@ int heap_create(const struct heap_attr *attr, struct heap **out);
  * heap, or the process heap; -EPERM: the kernel refused to unmap, the heap lives on; -EDEADLK.
  */
 int heap_destroy_handle(const void *handle);
-/* The same, for who knows that nobody else destroys it. */
+/* The same, where no other thread destroys it. */
 int heap_destroy(struct heap *heap);
 
 /*
- * handle -> heap, or NULL for anything that is not a live heap of this process. It is held: if it is
- * destroyed meanwhile it keeps its pages until heap_drop. Both lock-free and async-signal-safe.
+ * handle -> heap, or NULL for anything that is not a live heap of this process. It is held: if it
+ * is destroyed it keeps its pages until heap_drop. Both lock-free and async-signal-safe.
  */
 struct heap *heap_hold(const void *handle);
 /* The same for a heap that was found by that handle a moment ago. False: it has ended. */
@@ -31,7 +31,10 @@ bool heap_hold_found(struct heap *heap, const void *handle);
 void heap_drop(struct heap *heap);
 /* The heap whose range holds the address, held; NULL. As heap_containing() otherwise. */
 struct heap *heap_hold_containing(const void *address);
-/* Calls visit for every live heap, which is held; no lock is. Perhaps for those made meanwhile. */
+/*
+ * Calls visit for every live heap, which is held; no lock is. Perhaps for those made during the
+ * call.
+ */
 void heap_each(void (*visit)(struct heap *heap));
 
 void *heap_handle(const struct heap *heap);

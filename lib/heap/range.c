@@ -50,11 +50,13 @@ static int range_block_address(void *base)
 	void *p = mmap(base, PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
 		       MAP_FIXED_NOREPLACE, -1, 0);
 
-	/* Else somebody has it already. */
+	/* Else it is in use already. */
 	return p == MAP_FAILED && errno != EEXIST ? -ENOMEM : 0;
 }
 
-/* Nothing committed yet, at an address that no handle has which the process knows from its parent. */
+/*
+ * Nothing committed yet, at an address that no handle has which the process knows from its parent.
+ */
 static int range_reserve_apart(struct backend_range *range, const struct backend *backend,
 			      size_t maximum, unsigned int flags, const char *name)
 {

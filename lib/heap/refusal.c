@@ -4,7 +4,7 @@
  *
  *	no backend of that name ─▶ its name
  *	the device, not opened ──▶ what open(2) said, and what to do
- *	executable, EACCES ──────▶ who forbids it
+ *	executable, EACCES ──────▶ what forbids it
  *	EDQUOT ──────────────────▶ which quota, its limit and its use
  *	else ────────────────────▶ nothing: ENOMEM is what it says
  */
@@ -59,7 +59,8 @@ void refusal_no_backend(void)
 static const char *missing(void)
 {
 	if (access("/sys/class/misc/privheap", F_OK) == 0)
-		return "no such file here, though the module is loaded: let this file system have it (a sandbox's own /dev?)";
+		return "no such file here, though the module is loaded: let this file system have "
+		       "it (a sandbox's own /dev?)";
 	return "no such device: load the module (modprobe privheap)";
 }
 
@@ -102,8 +103,8 @@ static void explain_exec(void)
 
 	if (!first_time(TOLD_EXEC))
 		return;
-	report_text(&line, "privheap: no executable heap: the system forbids this process memory that can be ");
-	report_text(&line, "written and executed (PR_SET_MDWE, or SELinux execmem)");
+	report_text(&line, "privheap: no executable heap: the system forbids this process memory ");
+	report_text(&line, "that can be written and executed (PR_SET_MDWE, or SELinux execmem)");
 	report_write(&line);
 }
 
@@ -140,7 +141,7 @@ static void tell_quota(struct report *line, size_t which, const struct backend_q
 
 void refusal_quota(struct report *line, const void *handle, size_t bytes)
 {
-	/* It may be gone: who was refused does not hold it any more. */
+	/* It may be gone: the caller does not hold it any more. */
 	struct heap *heap = heap_hold(handle);
 	const struct backend *backend = heap ? heap->range.backend : NULL;
 	struct backend_quota quota;

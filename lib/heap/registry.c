@@ -15,10 +15,10 @@
  *
  *	registry_newest ─▶ own table ─inherited▶ parent's ─inherited▶ grandparent's
  *
- * Holds. A heap that is listed has one; who looks at it has another meanwhile; who gives up the last
- * one ends the heap. Between finding a heap and holding it, it may end, and its record become
- * another heap's: records are never anything else (meta_region.h), and have no holds in between, so it is
- * enough to look once more what was held:
+ * Holds are references. A listed heap has one; a thread in a call on it has another; dropping the
+ * last one ends the heap. Between finding a heap and holding it, it may end, and its record become
+ * another heap's: records are never anything else (meta_region.h), and have no holds in between, so
+ * it is enough to check once more what was held:
  *
  *	handle ──find──▶ record ── holds 0? gone ── + 1 ── still that handle's, and listed? ──▶ held
  */
@@ -43,7 +43,7 @@ struct registry_table {
 	size_t used;		/* not EMPTY */
 	size_t bytes;
 	struct registry_table *older;
-	struct registry_table *inherited;	/* the newest of the process that this one is a child of */
+	struct registry_table *inherited;	/* the newest of the parent process */
 	struct registry_slot slot[];
 };
 

@@ -7,19 +7,23 @@
 
 /* Makes the heap's handle known, and holds the heap for as long as it is. 0 or -ENOMEM. */
 int registry_insert(struct heap *heap);
-/* Makes it unknown; the hold is the caller's now. False: somebody else removed it. */
+/* Makes it unknown; the hold is the caller's now. False: another thread removed it. */
 bool registry_remove(struct heap *heap);
-/* Had this process handles of its parent's when it began? Is this one of them, or of those before? */
+/*
+ * Had this process handles of its parent's when it began? Is this one of them, or of those before?
+ */
 bool registry_inherits(void);
 bool registry_inherited(const void *handle);
-/* One hold more. False: it has ended. What is held may be another heap by then: to be looked at again. */
+/* One hold more. False: it has ended. What is held may be another heap by then: check it. */
 bool registry_hold(struct heap *heap);
 /* True if that was the last hold: then ending it is up to the caller. */
 bool registry_drop(struct heap *heap);
-/* The next handle from place *i on, 0 being the first; NULL: there is none left. No lock is held. */
+/*
+ * The next handle from place *i on, 0 being the first; NULL: there is none left. No lock is held.
+ */
 const void *registry_next(size_t *i);
 
-/* handle -> heap, not held: for who knows that nobody destroys it. NULL. */
+/* handle -> heap, not held: where no other thread destroys it. NULL. */
 struct heap *heap_lookup(const void *handle);
 /*
  * The heap whose range holds the address, or NULL. Lock-free, async-signal-safe. Looks at every

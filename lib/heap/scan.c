@@ -7,7 +7,7 @@
  *
  * With millions of blocks that takes long, so the lock is dropped after every piece. What others
  * do in between cannot confuse: a run that starts below the place reached and ends beyond it was
- * made meanwhile, and is skipped; a block that lives throughout is looked at once.
+ * made in between, and is skipped; a block that lives throughout is visited once.
  */
 #include <errno.h>
 #include <sched.h>
@@ -70,18 +70,18 @@ static bool scan_heap(struct heap *heap, struct scan *scan, enum heap_fault *fau
 }
 
 /*
- * True if the canary of block i is damaged, seen while others may allocate and free it. What looks
- * damaged may be two moments of two lives, so it has to look the same often.
+ * True if the canary of block i is damaged, read while other threads may allocate and free it. What
+ * seems damaged may be two moments of two lives, so it has to be the same in many reads.
  */
 static bool slab_overrun(const struct heap *heap, const struct slab *slab, uint32_t i)
 {
 	const char *p = slab_base(slab) + (size_t)i * slab->size;
 	size_t slack = slab_slack(slab, i);
 
-	for (int look = 0; look < VALIDATE_TRIES; look++) {
+	for (int try = 0; try < VALIDATE_TRIES; try++) {
 		if (canary_intact(p, slab->size, slack, heap->canary))
 			return false;
-		if (look % 8 == 7)
+		if (try % 8 == 7)
 			sched_yield();
 		if (slab_is_free(slab, i) || slab_slack(slab, i) != slack)
 			return false;
@@ -89,8 +89,9 @@ static bool slab_overrun(const struct heap *heap, const struct slab *slab, uint3
 	return true;
 }
 
-/* Record, bits and canaries; *bad = where. Others may allocate meanwhile. */
-static enum heap_fault slab_validate(const struct heap *heap, const struct slab *slab, const void **bad)
+/* Record, bits and canaries; *bad = where. Other threads may allocate. */
+static enum heap_fault slab_validate(const struct heap *heap, const struct slab *slab,
+				     const void **bad)
 {
 	uint32_t blocks = slab_blocks(slab);
 
@@ -151,7 +152,7 @@ enum heap_fault scan_validate(struct heap *heap, const void **bad)
 	return fault;
 }
 
-/* Live blocks and their requested bytes; exact while the heap is stopped. */
+/* Live blocks and their requested bytes; exact while the heap is frozen. */
 static void slab_count(const struct slab *slab, size_t *blocks, size_t *bytes)
 {
 	for (uint32_t i = 0; i < slab_blocks(slab); i++) {

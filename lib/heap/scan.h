@@ -10,7 +10,7 @@ enum heap_fault scan_validate(struct heap *heap, const void **bad);
 
 struct heap_stats {
 	size_t maximum, committed;	/* bytes */
-	size_t reserved;		/* of the maximum: a growable heap's share grows as it does */
+	size_t reserved;		/* of the maximum; a growable heap's grows with it */
 	size_t high_water;		/* bytes from the base that pages were ever handed out of */
 	size_t metadata;		/* bytes of the metadata region */
 	size_t allocated, blocks;	/* live blocks: requested bytes, and how many */
@@ -18,7 +18,7 @@ struct heap_stats {
 
 /*
  * Counts in pieces: other threads go on in between, and only their blocks that come or go
- * meanwhile may be missed. 0, or -EDEADLK (as heap_list) and only the first two are filled.
+ * in between may be missed. 0, or -EDEADLK (as heap_list) and only the first two are filled.
  */
 int heap_stats(struct heap *heap, struct heap_stats *stats);
 

@@ -3,7 +3,7 @@
  * Touches of guard pages (see segv.h).
  *
  * The handler gives way for good as soon as a SIGSEGV is not ours, or not to be explained: the
- * access happens again and finds whoever was there before us. So a program that lives on
+ * access happens again and finds the handler that was there before. So a program that lives on
  * SIGSEGV loses the line on stderr, nothing else.
  */
 #define _GNU_SOURCE
@@ -50,7 +50,7 @@ static void on_sigsegv(int number, siginfo_t *info, void *context)
 		heap = heap_hold_containing(info->si_addr);
 	if (heap)
 		fault = segv_fault(heap, info->si_addr);
-	/* Dropped first, as in the wrappers: who catches SIGABRT may not come back. */
+	/* Dropped first, as in the wrappers: a SIGABRT handler may not return. */
 	if (heap)
 		heap_drop(heap);
 	if (fault != HEAP_OK)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * The line on stderr when somebody touches a guard page:
+ * The line on stderr when a guard page is touched:
  *
  *	touch -> SIGSEGV -> in a guard page or a freed large block of a checked heap?
- *			    yes: which, one line, abort      no: whoever handled SIGSEGV before us
+ *			    yes: which, one line, abort      no: the handler before ours
  */
 #ifndef PRIVHEAP_SEGV_H
 #define PRIVHEAP_SEGV_H

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * HeapLock: who has a heap to itself, and how often.
+ * HeapLock: which thread has a heap to itself, and how often.
  *
  *   owner 0 ──▶ a thread's number ── heap_freeze ─▶ … the program … ─▶ heap_thaw ── 0, all woken
- *                relocks 0, 1, 2 … 1, 0                         HEAP_GONE: destroyed meanwhile
+ *                relocks 0, 1, 2 … 1, 0                         HEAP_GONE: destroyed
  *
  * Held across the program's own code, so it is no lock of the library: it does not count in
  * lock_any_held(). Only taking and giving it up does, because a signal handler must not come in

@@ -7,8 +7,8 @@
 
 /*
  * Stops all other threads at their next operation on the heap until heap_user_unlock; as often as
- * it was locked. Nothing on a HEAP_F_NO_SERIALIZE heap. 0; -EDEADLK; -EINVAL: destroyed meanwhile;
- * -EPERM: not locked by this thread.
+ * it was locked. Nothing on a HEAP_F_NO_SERIALIZE heap. 0; -EDEADLK; -EINVAL: destroyed while
+ * waiting; -EPERM: not locked by this thread.
  */
 int heap_user_lock(struct heap *heap);
 int heap_user_unlock(struct heap *heap);

@@ -7,7 +7,7 @@
  *
  * A step knows nothing but the item before it: it looks up what its address is now, and goes to
  * what comes after. If that has changed since (freed, merged, handed out again, grown) then by
- * somebody who changed it during the walk; what stayed where it is comes later, or came before.
+ * a call during the walk; what stayed where it is comes later, or came before.
  */
 #include <errno.h>
 #include "alloc/heap_lock.h"
@@ -99,7 +99,7 @@ static int walk_beyond(struct heap *heap, size_t offset, struct heap_item *item)
 		return walk_uncommitted(heap, item);
 	if (page_kind(tag) != PAGE_SLAB)
 		return walk_run(heap, page + 1, item);
-	/* Before its first block: it is a checked heap's, and was made meanwhile. */
+	/* Before its first block: it is a checked heap's, and was made since. */
 	if (heap->base + offset < slab_base(slab)) {
 		walk_block(heap, slab, 0, item);
 		return 1;

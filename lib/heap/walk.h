@@ -21,7 +21,7 @@ struct heap_item {
 /*
  * Replaces *item by what comes after it, by address; start NULL: by the first. Only .start and
  * .kind are read. 1; 0: that was the last; -EINVAL: no such item can have been; -EDEADLK.
- * A block that lives from the first call to the last is met once, whatever others do meanwhile.
+ * A block that lives from the first call to the last is met once, whatever other threads do.
  */
 int heap_walk(struct heap *heap, struct heap_item *item);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Memory for the few calls that the heap cannot serve: before the process has its environment, while
- * the heap is being made, in a signal handler that interrupted the library, in other libraries' fork
- * handlers while ours hold the locks.
+ * Memory for the few calls that the heap cannot serve: before the process has its environment,
+ * while the heap is being made, in a signal handler that interrupted the library, in other
+ * libraries' fork handlers while ours hold the locks.
  *
- *	| size | block | size | block | … free … |	bytes of the program itself: zero, not touched
+ *	| size | block | size | block | … free … |	of the program's bss: zero, not touched
  *						used	before
  *
  * One atomic addition takes a piece. Nothing is given back: that would need a lock.

@@ -2,10 +2,10 @@
 /*
  * What a fork does to the heap (see malloc.c).
  *
- *	prepare		heap lock taken, shards left by everybody, side lock taken: no other thread is
- *	fork		in the middle of anything
- *	parent, child	dropped, shards open; in the child their locks are free, whoever was about to
- *			see in the parent that the heap is quiesced
+ *	prepare		heap's lock taken, shards quiescent, metadata region's lock taken: no other
+ *	fork		thread is in the middle of anything
+ *	parent, child	dropped, shards resumed; the child frees shards' locks, which a thread of the
+ *			parent may have held on its way to see the heap quiescent
  *
  * Our handlers are registered at the first allocation, so others' prepare handlers have run before
  * ours and their other handlers run after: they find a heap that works. Those of a library that
@@ -27,7 +27,7 @@
 #include "os/report.h"
 
 #ifdef __GLIBC__
-/* Its own, under the name that nobody replaces. */
+/* Its own, under the name that is not replaced. */
 pid_t __fork(void);
 #else
 #include <dlfcn.h>
@@ -51,7 +51,9 @@ static void say(const char *what)
 	report_write(&line);
 }
 
-/* In a signal handler that interrupted the library this thread has what it needs, or waits for it. */
+/*
+ * In a signal handler that interrupted the library this thread has what it needs, or waits for it.
+ */
 static _Thread_local bool locked_for_fork __attribute__((tls_model("initial-exec")));
 
 static void before_fork(void)

@@ -90,8 +90,8 @@ static __attribute__((noreturn)) void refuse(const char *what, const char *value
 }
 
 /*
- * True if somebody gave this process a limit: then it shall not allocate beside it. Asked on a descriptor
- * that is closed again, as most programs have neither.
+ * True if a limit was set on this process: then it shall not allocate beside it. Asked on a
+ * descriptor that is closed again, as most programs have neither.
  */
 static bool limited(void)
 {

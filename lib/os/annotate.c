@@ -26,7 +26,7 @@
 #define VALGRIND_ENABLE_ERROR_REPORTING			((void)0)
 #endif
 
-#define REDZONE	16	/* at least so much on both sides of a block is nobody's */
+#define REDZONE	16	/* at least so much on both sides of a block is no access */
 
 void __asan_poison_memory_region(const volatile void *p, size_t n) __attribute__((weak));
 void __asan_unpoison_memory_region(const volatile void *p, size_t n) __attribute__((weak));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * Tells Valgrind's memcheck and AddressSanitizer what in a heap is whose, so that they report
- * bugs in private heaps as they do with malloc. They are told from the slow paths of checked
+ * Tells Valgrind's memcheck and AddressSanitizer which bytes of a heap are a block's, so that they
+ * report bugs in private heaps as they do with malloc. They are told from the slow paths of checked
  * heaps only: where such a tool runs, every heap is checked, elsewhere nothing here is called.
  */
 #ifndef PRIVHEAP_ANNOTATE_H
@@ -21,7 +21,7 @@ void annotate_pool_gone(const void *pool, size_t used);
 void annotate_quiet(void);
 void annotate_loud(void);
 
-/* [p, p + n) is the library's to work on; nobody's. */
+/* [p, p + n) is accessible to the library; to no one. */
 void annotate_unpoison(const void *p, size_t n);
 void annotate_poison(const void *p, size_t n);
 

@@ -5,15 +5,15 @@
  *   base            base + committed          base + maximum     next multiple of 64 KiB
  *    |== read/write ==|. . . . . . PROT_NONE . . . . . .|. . . . . . . . .|
  *
- * Beyond the commit the range is PROT_NONE, so a touch there is a fault, as on the device, and not in
- * core dumps: else a page that is made PROT_NONE beside it, as a guard, would make one mapping with it,
- * and a dump would visit all of that. A commit is one mprotect and one madvise; it extends the mapping
- * before it, so a range is two mappings at most.
- * Lengths are rounded up to 64 KiB: one aligned range after the other then comes out aligned,
- * and the detour through an oversized reservation is rare.
+ * Beyond the commit the range is PROT_NONE, so a touch there is a fault, as on the device, and not
+ * in core dumps: else a page that is made PROT_NONE beside it, as a guard, would make one mapping
+ * with it, and a dump would visit all of that. A commit is one mprotect and one madvise; it extends
+ * the mapping before it, so a range is two mappings at most. Lengths are rounded up to 64 KiB: one
+ * aligned range after the other then comes out aligned, and the detour through an oversized
+ * reservation is rare.
  *
- * In a process that has locked its future memory (mlockall) a reservation would be locked whole: it is
- * made so that it is not, and what is committed is locked.
+ * In a process that has locked its future memory (mlockall) a reservation would be locked whole: it
+ * is made so that it is not, and what is committed is locked.
  *
  * Not promised here, only by the device: other processes' limits, SECRET beyond core dumps.
  */
@@ -105,7 +105,9 @@ static char *anon_place(size_t length, bool *locked)
 
 	if (p == MAP_FAILED)
 		report_refused("mmap", errno);
-	/* The first: beyond RLIMIT_MEMLOCK; the second: it is locked, and there is nothing in it. */
+	/*
+	 * The first: beyond RLIMIT_MEMLOCK; the second: it is locked, and there is nothing in it.
+	 */
 	*locked = p == MAP_FAILED ? errno == EAGAIN :
 		  madvise(p, length, MADV_DONTNEED) && errno == EINVAL;
 	if (!*locked && p != MAP_FAILED && ((uintptr_t)p & (GRANULE - 1)) == 0)
@@ -139,7 +141,7 @@ static int anon_populate(char *p, size_t bytes)
 		return 0;
 	if (errno != EINVAL && errno != EPERM && errno != ENOSYS)
 		return -ENOMEM;
-	/* An older kernel, or forbidden: touch. The bytes are new, nobody else can be using them. */
+	/* An older kernel, or forbidden: touch. The bytes are new and not in use. */
 	for (size_t i = 0; i < bytes; i += PAGE)
 		*(volatile char *)(p + i) = 0;
 	return 0;
@@ -184,7 +186,7 @@ static int anon_enable(struct backend_range *range, size_t from, size_t to, bool
 	if (populate && !room_has_memory(to - from))
 		return -ENOMEM;
 	if (mprotect(p, to - from, protection)) {
-		/* What forbids it is told by who knows that it was to be executable. */
+		/* The caller, which knows that it was to be executable, says what forbids it. */
 		if (protection & PROT_EXEC && (errno == EACCES || errno == EPERM))
 			return -errno;
 		report_refused("mprotect", errno);
@@ -225,7 +227,7 @@ static int anon_reserve(struct backend_range *range, size_t initial, size_t maxi
 	struct process *process = process_get();
 	int error, saved = errno;
 
-	(void)name;	/* nobody would see it: anonymous mappings are named by few kernels */
+	(void)name;	/* few kernels name anonymous mappings */
 	if (!process || maximum > SIZE_MAX - 2 * GRANULE)
 		return -ENOMEM;
 	error = anon_charge(process, initial);

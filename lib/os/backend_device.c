@@ -34,7 +34,9 @@ static int device_try(int fd, unsigned long request, void *argument)
 	return result;
 }
 
-/* For what needs no heap of a certain opening. 0 or a negative errno; errno itself is left alone. */
+/*
+ * For what needs no heap of a certain opening. 0 or a negative errno; errno itself is left alone.
+ */
 static int device_ioctl(unsigned long request, void *argument, uint32_t *opening)
 {
 	int saved = errno, fd, error;
@@ -42,7 +44,7 @@ static int device_ioctl(unsigned long request, void *argument, uint32_t *opening
 	do {
 		fd = descriptor_open(opening);
 		error = fd < 0 ? fd : device_try(fd, request, argument);
-		/* An error of somebody else's file is none of ours. */
+		/* An error of another file is none of ours. */
 	} while (error && fd >= 0 && !descriptor_is_ours(fd));
 	errno = saved;
 	return error;
@@ -91,8 +93,9 @@ static int device_reserve(struct backend_range *range, size_t initial, size_t ma
 }
 
 /*
- * Writes to a page that nobody uses yet, by a system call: where the kernel refuses a page a store
- * would be SIGBUS, this is EFAULT. What it writes, the thread's signal mask, is taken out again.
+ * Writes to a page that is not in use yet, by a system call: where the kernel refuses a page a
+ * store would be SIGBUS, this is EFAULT. What it writes, the thread's signal mask, is taken out
+ * again.
  */
 static int device_touch(char *page)
 {

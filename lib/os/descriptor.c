@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * How the descriptor is told from everybody else's (see descriptor.h):
+ * How the descriptor is told from others (see descriptor.h):
  *
  *	fstat		a character device, the node and the device number that were opened
  *	F_GETSIG	the mark that was put on the open file: the program, or another copy of this
  *			library, may have the same device open at this number, with other heaps
  *
- * The mark is the signal that O_ASYNC would send, which nobody turns on here: of all that fcntl(2)
- * keeps for an open file, what nobody misses.
+ * The mark is the signal that O_ASYNC would send, which is not turned on here: of all that fcntl(2)
+ * keeps for an open file, what is not missed.
  *
  * Between the look and the use another thread can still put a file of its own there: then it gets a
  * command that no other device knows, and the answer is looked at before it is believed. What is
@@ -23,7 +23,7 @@
 #include "os/syscalls.h"
 
 #define DEVICE_PATH	"/dev/privheap"
-#define LEAST		3	/* never one of the standard descriptors, even if those are closed */
+#define LEAST		3	/* never a standard descriptor, even if those are closed */
 #define HIGH		1000	/* out of the way of what programs open, in a table of 1,024 */
 #define MARK_FIRST	34	/* real-time signals, 34 to 64 */
 #define MARKS		31
@@ -150,7 +150,7 @@ int descriptor_open(uint32_t *opening)
 	if (fd >= 0 && descriptor_is_ours(fd))
 		return fd;
 	lock_take(&process->device_lock);
-	/* Another thread may have opened it meanwhile. */
+	/* Another thread may have opened it since. */
 	device = process->device;
 	fd = fd_of(device);
 	if (fd < 0 || !descriptor_is_ours(fd)) {

@@ -6,7 +6,7 @@
  * its own. So before each use, and before closing it, the descriptor is looked at: only what is
  * still the file that was opened here is used or closed. When it is gone, the next that needs one
  * opens the device again. That is another descriptor to the kernel: heaps made through the former
- * are unknown to it. Openings are numbered, so that nobody confuses them.
+ * are unknown to it. Openings are numbered, to tell them apart.
  */
 #ifndef PRIVHEAP_DESCRIPTOR_H
 #define PRIVHEAP_DESCRIPTOR_H

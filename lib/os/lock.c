@@ -2,7 +2,7 @@
 /*
  * The slow half of the lock, on a private futex.
  *
- *   0 --take--> 1 --drop--> 0		nobody waits: no system call
+ *   0 --take--> 1 --drop--> 0		no waiter: no system call
  *   1 --wait--> 2 --drop--> 0 + wake	a waiter always leaves 2 behind, so it may wake one too many
  */
 #define _GNU_SOURCE

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * A lock of one word: 0 free, 1 held, 2 held and somebody sleeps. Zeroed memory is a free lock,
+ * A lock of one word: 0 free, 1 held, 2 held with sleepers. Zeroed memory is a free lock,
  * so it can live in the metadata region and in the page that a fork wipes.
  */
 #ifndef PRIVHEAP_LOCK_H
@@ -67,8 +67,8 @@ static inline void lock_drop(struct lock *lock)
 }
 
 /*
- * The same for a few instructions that never sleep, inside a shard: dropping is a plain store, so
- * nobody is woken. Who waits lets others run, and in the end sleeps a little.
+ * A spin lock, for a few instructions that never sleep, inside a shard: dropping is a plain store
+ * and wakes no thread. A waiter yields, and in the end sleeps for short times.
  */
 void lock_spin_wait(struct lock *lock);
 

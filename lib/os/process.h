@@ -25,7 +25,8 @@ struct meta_region {
 
 /*
  * Handle ▸ heap for the fast path: each handle has one place here. A heap that finds it taken is
- * only in the registry's table, as is one without a fast path. A place is never taken from a live heap.
+ * only in the registry's table, as is one without a fast path. A place is never taken from a live
+ * heap.
  */
 #define HANDLE_CACHE_BITS	9
 
@@ -50,7 +51,7 @@ struct process {
 	struct heap *first, *last;
 	size_t heaps;
 	_Atomic size_t growable;	/* how many of them have no maximum of their own */
-	_Atomic(struct heap *) doomed;	/* to be ended by who can wait for locks */
+	_Atomic(struct heap *) doomed;	/* dropped in a signal handler, not ended yet */
 
 	struct lock process_heap_lock;
 	_Atomic(struct heap *) process_heap;
@@ -77,7 +78,7 @@ struct process {
 struct process *process_get(void);
 /* The page if there is one already. Async-signal-safe. */
 struct process *process_peek(void);
-/* 16 bytes nobody outside this process can know. Pre: process_get() has succeeded. */
+/* 16 random bytes, secret to this process. Pre: process_get() has succeeded. */
 const uint64_t *process_canary(struct process *process);
 
 #endif

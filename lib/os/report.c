@@ -51,7 +51,7 @@ void report_write(struct report *report)
 	int saved = errno;
 
 	report->text[report->length++] = '\n';
-	/* Nobody is left to tell if stderr is closed. */
+	/* Where stderr is closed the line is lost. */
 	if (sys_write(STDERR_FILENO, report->text, report->length) < 0)
 		errno = saved;
 	errno = saved;

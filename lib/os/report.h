@@ -20,8 +20,8 @@ void report_decimal(struct report *report, uintptr_t value);
 /* Ends the line and writes it, all at once. Keeps errno. */
 void report_write(struct report *report);
 /*
- * One line if this errno of a system call says that the call itself is forbidden, as a seccomp filter does
- * it: in the first such case of the process.
+ * One line if this errno of a system call says that the call itself is forbidden, as a seccomp
+ * filter does it: in the first such case of the process.
  */
 void report_refused(const char *call, int error);
 

@@ -91,7 +91,7 @@ void room_now(struct room *room)
 	int saved = errno;
 	size_t used;
 
-	/* Nobody says: then it is enough for any heap. */
+	/* Not known: then it is enough for any heap. */
 	room->memory = HEAP_MOST;
 	if (sysinfo(&info) == 0)
 		room->memory = (info.totalram + info.totalswap) * info.mem_unit;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * How many addresses the library reserves where the program has named no number: for a growable heap,
- * and for metadata. A reservation cannot grow later, so it has to be large enough; and it must leave
- * room, for other heaps and for the program, which has the half of all addresses at least.
+ * How many addresses the library reserves where the program has named no number: for a growable
+ * heap, and for metadata. A reservation cannot grow later, so it has to be large enough; and it
+ * must leave room, for other heaps and for the program, which has the half of all addresses at
+ * least.
  *
- *	no limit (128 TiB)	the first heap: RAM and swap; 8 TiB at most. The n-th that is alive: the
+ *	no limit (128 TiB)	the first heap: RAM and swap; 8 TiB at most. The n-th alive: the
  *				same, but at most 1/24n of all addresses. So 10,000 have 300 MiB and
  *				more each, and together less than half, whatever the RAM
  *	RLIMIT_AS		the first heap: two fifths of what is left; metadata: an eighth
@@ -17,7 +18,7 @@
 
 struct room {
 	size_t memory;	/* RAM and swap: nothing can hold more */
-	size_t left;	/* addresses that may still be had; where there is no limit, all there are */
+	size_t left;	/* addresses still available; without a limit all there are */
 	size_t heaps;	/* growable ones alive */
 };
 
@@ -31,8 +32,8 @@ size_t room_for_metadata(const struct room *room);
 size_t room_smaller(size_t bytes);
 
 /*
- * Can so many bytes be made resident without the kernel having to kill for them? An estimate of this
- * moment, and asked of large amounts only. Keeps errno.
+ * Can so many bytes be made resident without the kernel having to kill for them? An estimate of
+ * this moment, and asked of large amounts only. Keeps errno.
  */
 bool room_has_memory(size_t bytes);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /*
- * System calls whose functions in the C library are cancellation points. A thread that ends in one of
- * them would leave what it holds: so no call of the library is one, and these are used instead. They
- * return what the functions do, and set errno.
+ * System calls whose functions in the C library are cancellation points. A thread that ends in one
+ * of them would leave what it holds: so no call of the library is one, and these are used instead.
+ * They return what the functions do, and set errno.
  */
 #ifndef PRIVHEAP_SYSCALLS_H
 #define PRIVHEAP_SYSCALLS_H
