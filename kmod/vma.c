@@ -273,8 +273,8 @@ int privheap_vma_mmap(struct file *file, struct vm_area_struct *vma)
 }
 
 /* The first VMA of the heap in its range from an address on; false if there is none. */
-static bool vma_find_piece(struct privheap_heap *heap, unsigned long address, unsigned long *start,
-		       unsigned long *end)
+static bool vma_find_piece(struct privheap_heap *heap, unsigned long address,
+			   unsigned long *start, unsigned long *end)
 {
 	struct mm_struct *mm = heap->context->mm;
 	struct vm_area_struct *vma;
