@@ -21,16 +21,14 @@
 #include "heap.h"
 #include "locked.h"
 #include "page.h"
-#include "step.h"
+#include "policy.h"
 #include "trace.h"
-#include "vma.h"
-#include "watermark.h"
 
 /*
  * Moves the commit to what was charged, or tells that nothing was. A locked heap whose limit
  * does not allow the step gets what was wanted, or nothing. Under the heap's lock.
  */
-static int settle(struct privheap_heap *heap, unsigned long committed, unsigned long wanted,
+static int commit_publish(struct privheap_heap *heap, unsigned long committed, unsigned long wanted,
 		  unsigned long charged)
 {
 	struct privheap_ledger_chain *ledgers = &heap->context->ledgers;
@@ -49,7 +47,7 @@ static int settle(struct privheap_heap *heap, unsigned long committed, unsigned 
 		}
 	}
 	WRITE_ONCE(heap->committed, charged);
-	smp_wmb();	/* pairs with tell() in heap.c: resident never exceeds it */
+	smp_wmb();	/* pairs with heap_read_stat(): resident never exceeds it */
 	i_size_write(file_inode(heap->file), charged);
 	trace_commit(heap, committed, charged);
 	return 0;
@@ -74,10 +72,10 @@ int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed)
 
 	mutex_lock(&heap->lock);
 	committed = privheap_heap_committed(heap);
-	if (heap->ended)
+	if (heap->dead)
 		err = -ENOENT;
 	else if (needed > committed)
-		err = settle(heap, committed, needed,
+		err = commit_publish(heap, committed, needed,
 			     privheap_watermark_touch(ledgers, committed, needed, heap->maximum));
 	mutex_unlock(&heap->lock);
 	return err;
@@ -105,7 +103,7 @@ bool privheap_commit_reaches(struct privheap_heap *heap, unsigned long needed)
 }
 
 /* May huge pages be made for that page, as the process has asked? */
-static bool takes_huge(struct privheap_heap *heap, pgoff_t index)
+static bool commit_takes_huge(struct privheap_heap *heap, pgoff_t index)
 {
 	unsigned long address = heap->base + (index << PAGE_SHIFT);
 	struct mm_struct *mm = heap->context->mm;
@@ -117,7 +115,7 @@ static bool takes_huge(struct privheap_heap *heap, pgoff_t index)
 	mmap_read_lock(mm);
 	vma = find_vma(mm, address);
 	if (vma && vma->vm_start <= address)
-		takes = privheap_vma_takes_huge(vma);
+		takes = privheap_page_takes_huge(vma);
 	mmap_read_unlock(mm);
 	return takes;
 }
@@ -126,7 +124,7 @@ static bool takes_huge(struct privheap_heap *heap, pgoff_t index)
  * Makes committed bytes resident. Where memory is short it fails, and nothing is killed for it:
  * 0, -ENOMEM, -ENOENT if the heap has ended, -EINTR if the caller is being killed. No lock held.
  */
-static int fill(struct privheap_heap *heap, const struct privheap_span *span)
+static int commit_populate(struct privheap_heap *heap, const struct privheap_span *span)
 {
 	pgoff_t from = span->from >> PAGE_SHIFT, to = span->to >> PAGE_SHIFT;
 	pgoff_t next, look = from;
@@ -134,17 +132,17 @@ static int fill(struct privheap_heap *heap, const struct privheap_span *span)
 
 	for (; from < to; from = next) {
 		if (from >= look && privheap_page_may_be_huge(heap, from)) {
-			huge = takes_huge(heap, from);
+			huge = commit_takes_huge(heap, from);
 			look = round_up(from + 1, PMD_SIZE >> PAGE_SHIFT);
 		}
 		if (down_read_killable(&heap->mask))
 			return -EINTR;
-		next = privheap_page_fill(heap, from, huge);
+		next = privheap_page_populate_nowait(heap, from, huge);
 		if (next == from)
-			next = privheap_page_fill(heap, from, false);
+			next = privheap_page_populate_nowait(heap, from, false);
 		up_read(&heap->mask);
 		if (next == from)
-			return READ_ONCE(heap->ended) ? -ENOENT : -ENOMEM;
+			return READ_ONCE(heap->dead) ? -ENOENT : -ENOMEM;
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		cond_resched();
@@ -194,7 +192,7 @@ void privheap_commit_map(struct privheap_heap *heap, const struct privheap_span 
 }
 
 /* The folio at index, locked and referenced; NULL if there is none, or it is in swap. */
-static struct folio *lock_folio(struct address_space *mapping, pgoff_t index)
+static struct folio *commit_lock_folio(struct address_space *mapping, pgoff_t index)
 {
 	struct folio *folio = filemap_lock_folio(mapping, index);
 
@@ -205,29 +203,29 @@ static struct folio *lock_folio(struct address_space *mapping, pgoff_t index)
  * Is a folio, locked and referenced by the caller, in use: mapped, or written to once, or (a
  * large one: where small ones are kept for the CPUs' lists, references say nothing) pinned?
  */
-static bool folio_in_use(struct folio *folio)
+static bool commit_folio_in_use(struct folio *folio)
 {
 	return folio_mapped(folio) || folio_test_dirty(folio) || folio_test_writeback(folio) ||
 	       (folio_test_large(folio) && folio_ref_count(folio) > folio_nr_pages(folio) + 1);
 }
 
 /*
- * Are pages [from, to) in use, or in swap? A fault at work on a page holds its lock until the
- * page is mapped and looks at i_size under it (fault_alone() in vma.c, and filemap_map_pages()).
- * With i_size moved back first, a page whose lock was free once and that was not in use then
- * cannot be mapped any more.
+ * Are pages [from, to) in use, or in swap? A fault at work on a page holds its lock until the page
+ * is mapped and looks at i_size under it (vma_fault_alone() in vma.c, and filemap_map_pages()).
+ * With i_size moved back first, a page whose lock was free once and that was not in use then cannot
+ * be mapped any more.
  */
-static bool range_in_use(struct address_space *mapping, pgoff_t from, pgoff_t to)
+static bool commit_range_in_use(struct address_space *mapping, pgoff_t from, pgoff_t to)
 {
 	unsigned long index;
 	void *entry;
 	bool found = false;
 
 	xa_for_each_range(&mapping->i_pages, index, entry, from, to - 1) {
-		struct folio *folio = lock_folio(mapping, index);
+		struct folio *folio = commit_lock_folio(mapping, index);
 
 		if (folio) {
-			found = folio_in_use(folio);
+			found = commit_folio_in_use(folio);
 			folio_unlock(folio);
 			folio_put(folio);
 		} else {
@@ -245,18 +243,18 @@ static bool range_in_use(struct address_space *mapping, pgoff_t from, pgoff_t to
  * as a whole if it is not in use, as it then holds nothing but zeroes; else the size stays at
  * its end. Splitting it would fail where it is pinned. Returns the size.
  */
-static unsigned long fold_back(struct inode *inode, unsigned long to)
+static unsigned long commit_fold_back(struct inode *inode, unsigned long to)
 {
 	struct folio *folio;
 	unsigned long end;
 
 	i_size_write(inode, to);
 	smp_mb();	/* pairs with privheap_page_is_committed() */
-	folio = to ? lock_folio(inode->i_mapping, (to >> PAGE_SHIFT) - 1) : NULL;
+	folio = to ? commit_lock_folio(inode->i_mapping, (to >> PAGE_SHIFT) - 1) : NULL;
 	if (!folio)
 		return to;
 	end = folio_next_index(folio) << PAGE_SHIFT;
-	if (end > to && !folio_in_use(folio)) {
+	if (end > to && !commit_folio_in_use(folio)) {
 		generic_error_remove_folio(inode->i_mapping, folio);
 	} else if (end > to) {
 		to = end;
@@ -268,7 +266,7 @@ static unsigned long fold_back(struct inode *inode, unsigned long to)
 }
 
 /**
- * privheap_commit_take_back() - undo privheap_commit_add()
+ * privheap_commit_rollback() - undo privheap_commit_add()
  * @heap: which
  * @added: what it added, not mapped by it
  *
@@ -277,17 +275,17 @@ static unsigned long fold_back(struct inode *inode, unsigned long to)
  *
  * Context: process, may sleep; no lock held.
  */
-void privheap_commit_take_back(struct privheap_heap *heap, const struct privheap_span *added)
+void privheap_commit_rollback(struct privheap_heap *heap, const struct privheap_span *added)
 {
 	struct inode *inode = file_inode(heap->file);
 	unsigned long from = added->to, to;
 
 	mutex_lock(&heap->lock);
-	to = max(added->from, heap->promised);
-	if (heap->ended || privheap_heap_committed(heap) != from || to >= from)
+	to = max(added->from, heap->acked);
+	if (heap->dead || privheap_heap_committed(heap) != from || to >= from)
 		goto unlock;
-	to = fold_back(inode, to);
-	if (range_in_use(inode->i_mapping, to >> PAGE_SHIFT, from >> PAGE_SHIFT)) {
+	to = commit_fold_back(inode, to);
+	if (commit_range_in_use(inode->i_mapping, to >> PAGE_SHIFT, from >> PAGE_SHIFT)) {
 		i_size_write(inode, from);
 		goto unlock;
 	}
@@ -320,21 +318,21 @@ int privheap_commit_add(struct privheap_heap *heap, unsigned long committed, boo
 
 	mutex_lock(&heap->lock);
 	before = privheap_heap_committed(heap);
-	if (heap->ended)
+	if (heap->dead)
 		err = -ENOENT;
 	else if (committed > before)
-		err = settle(heap, before, committed,
+		err = commit_publish(heap, before, committed,
 			     privheap_watermark_call(ledgers, before, committed));
 	else
-		heap->promised = max(heap->promised, committed);
+		heap->acked = max(heap->acked, committed);
 	mutex_unlock(&heap->lock);
 	if (err)
 		return err;
 
 	*added = (struct privheap_span) { before, max(before, committed) };
 	if (resident)
-		err = fill(heap, added);
+		err = commit_populate(heap, added);
 	if (err)
-		privheap_commit_take_back(heap, added);
+		privheap_commit_rollback(heap, added);
 	return err;
 }

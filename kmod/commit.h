@@ -11,7 +11,7 @@ int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed);
 bool privheap_commit_reaches(struct privheap_heap *heap, unsigned long needed);
 int privheap_commit_add(struct privheap_heap *heap, unsigned long committed, bool resident,
 			struct privheap_span *added);
-void privheap_commit_take_back(struct privheap_heap *heap, const struct privheap_span *added);
+void privheap_commit_rollback(struct privheap_heap *heap, const struct privheap_span *added);
 void privheap_commit_map(struct privheap_heap *heap, const struct privheap_span *span);
 
 #endif

@@ -10,8 +10,6 @@
 #include <linux/shmem_fs.h>
 #include <linux/version.h>
 
-#include "file.h"
-
 /* Folio batches: seen here in 6.12, there in 7.3. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
 #include <linux/pagevec.h>
@@ -53,19 +51,24 @@ static inline bool compat_thp_disabled(const struct mm_struct *mm)
 #endif
 }
 
-/* ->get_policy for a heap's VMA: tmpfs's, which is given one argument more since 6.7. */
+/*
+ * ->get_policy for a heap's VMA: tmpfs's, which is given one argument more since 6.7. tmpfs.c
+ * includes this file, so its header is not included here.
+ */
 #ifdef CONFIG_NUMA
+const struct vm_operations_struct *privheap_tmpfs_vm_ops(void);
+
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 7, 0)
 static inline struct mempolicy *compat_get_policy(struct vm_area_struct *vma,
 						  unsigned long address)
 {
-	return privheap_file_tmpfs()->get_policy(vma, address);
+	return privheap_tmpfs_vm_ops()->get_policy(vma, address);
 }
 #else
 static inline struct mempolicy *compat_get_policy(struct vm_area_struct *vma,
 						  unsigned long address, pgoff_t *ilx)
 {
-	return privheap_file_tmpfs()->get_policy(vma, address, ilx);
+	return privheap_tmpfs_vm_ops()->get_policy(vma, address, ilx);
 }
 #endif
 #endif

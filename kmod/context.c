@@ -6,7 +6,7 @@
  *	                  ^    `-> ledgers: process, user, system
  *	heap 1, heap 2 ---+
  *
- * Whoever else comes to hold the descriptor (a forked child, the image after exec, a receiver
+ * Any other holder of the descriptor (a forked child, the image after exec, a receiver
  * over a socket) runs in another mm and is refused by that alone.
  */
 #include <linux/err.h>

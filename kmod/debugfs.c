@@ -63,7 +63,7 @@ static bool advance(struct cursor *cursor)
 	return false;
 }
 
-/* Lines are asked for one after the other, or once more; whoever seeks begins again. */
+/* Lines are asked for one after the other, or once more; a seek begins again. */
 static void *heaps_start(struct seq_file *m, loff_t *pos)
 {
 	struct cursor *cursor = m->private;

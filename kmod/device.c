@@ -20,6 +20,7 @@
 #include "context.h"
 #include "device.h"
 #include "heap.h"
+#include "operations.h"
 #include "quota.h"
 #include "sysfs.h"
 
@@ -37,36 +38,36 @@ union argument {
 
 static int do_create(struct privheap_context *context, union argument *arg)
 {
-	return privheap_heap_create(context, &arg->create);
+	return privheap_operations_create(context, &arg->create);
 }
 
 static void undo_create(struct privheap_context *context, union argument *arg)
 {
-	privheap_heap_destroy(context, arg->create.heap);
+	privheap_operations_destroy(context, arg->create.heap);
 }
 
 static int do_commit(struct privheap_context *context, union argument *arg)
 {
-	return privheap_heap_commit(context, &arg->commit, &arg->added);
+	return privheap_operations_commit(context, &arg->commit, &arg->added);
 }
 
 static void undo_commit(struct privheap_context *context, union argument *arg)
 {
-	privheap_heap_uncommit(context, arg->commit.heap, &arg->added);
+	privheap_operations_uncommit(context, arg->commit.heap, &arg->added);
 }
 
-/* Only now: what is mapped could not be told from what somebody uses, and not be undone. */
+/* Only now: mapped pages could not be told from pages in use, and the call not be undone. */
 static void finish_commit(struct privheap_context *context, union argument *arg)
 {
 	if (arg->commit.flags & PRIVHEAP_COMMIT_POPULATE)
-		privheap_heap_map(context, arg->commit.heap, &arg->added);
+		privheap_operations_map(context, arg->commit.heap, &arg->added);
 }
 
 static int do_destroy(struct privheap_context *context, union argument *arg)
 {
 	if (arg->destroy.flags || arg->destroy.reserved)
 		return -EINVAL;
-	return privheap_heap_destroy(context, arg->destroy.heap);
+	return privheap_operations_destroy(context, arg->destroy.heap);
 }
 
 static int do_stat(struct privheap_context *context, union argument *arg)
@@ -179,7 +180,7 @@ static void device_show_fdinfo(struct seq_file *m, struct file *file)
 	seq_printf(m, "privheap-denied:\t%lu\n", atomic_long_read(&process->denied));
 	seq_printf(m, "privheap-heaps:\t%lu\n", atomic_long_read(&process->heaps));
 
-	/* No lock is held meanwhile. What does not fit is asked for once more with more room. */
+	/* No lock is held. What does not fit is asked for once more with more room. */
 	while (!seq_has_overflowed(m) && privheap_heap_next(context, &heap, &owners)) {
 		seq_printf(m, "privheap-heap:\t%llu base 0x%llx maximum %llu committed %llu resident %llu name %s\n",
 			   heap.heap, heap.base, heap.maximum, heap.committed, heap.resident,

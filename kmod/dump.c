@@ -106,7 +106,7 @@ void privheap_dump_install(void)
 		return;
 	mutex_lock(&formats_lock);
 	format = format_for(theirs);
-	smp_wmb();	/* who finds it in the mm finds it filled in */
+	smp_wmb();	/* a dump that finds it in the mm finds it filled in */
 	if (format && current->mm->binfmt == theirs)
 		set_binfmt(&format->ours);
 	mutex_unlock(&formats_lock);

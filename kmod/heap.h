@@ -19,7 +19,7 @@ enum privheap_heap_state {
 /**
  * struct privheap_heap - one heap
  * @refs: one per VMA of it, in any mm, and one per call at work on it
- * @owners: VMAs of it in the creator's mm; the heap ends with the last
+ * @nr_vmas: VMAs of it in the creator's mm; the heap ends with the last
  * @context: whose heap it is; referenced
  * @file: the tmpfs file; its size is the commit; referenced
  * @state: bits of enum privheap_heap_state
@@ -29,8 +29,8 @@ enum privheap_heap_state {
  * @initial: bytes committed at creation
  * @flags: PRIVHEAP_CREATE_*
  * @committed: bytes, as others are told; the file's size, but while a failed call is taken back
- * @promised: commit that a call was told is there although another one had moved it there
- * @lock: every change of the commit, @promised, @locked and @ended; taken under mmap_lock and
+ * @acked: highest commit reported to a caller that did not add it; a rollback never goes below
+ * @lock: every change of the commit, @acked, @locked and @dead; taken under mmap_lock and
  *	under nothing of ours
  * @locked: its pages stay in memory, and its commit counts against RLIMIT_MEMLOCK
  * @mask: how memory is asked for, PRIVHEAP_GFP_NEEDED while it is held for writing; taken under
@@ -38,12 +38,12 @@ enum privheap_heap_state {
  * @huge_misfits: tmpfs was seen to make a huge page that did not fit into the commit
  * @pinned: bytes of huge pages that are still pinned after the end, and charged
  * @pinned_work: looks at these
- * @ended: nothing is committed any more and nothing ever will be
+ * @dead: nothing is committed any more and nothing ever will be
  * @name: for people
  */
 struct privheap_heap {
 	refcount_t refs;
-	atomic_t owners;
+	atomic_t nr_vmas;
 	struct privheap_context *context;
 	struct file *file;
 	unsigned long state;
@@ -53,14 +53,14 @@ struct privheap_heap {
 	unsigned long initial;
 	u32 flags;
 	unsigned long committed;
-	unsigned long promised;
+	unsigned long acked;
 	struct mutex lock;	/* see above */
 	bool locked;
 	struct rw_semaphore mask;	/* see above */
 	bool huge_misfits;
 	unsigned long pinned;
 	struct delayed_work pinned_work;
-	bool ended;
+	bool dead;
 	char name[PRIVHEAP_NAME_LEN];
 };
 
@@ -79,21 +79,14 @@ static inline unsigned long privheap_heap_committed(const struct privheap_heap *
 int privheap_heap_init(void);
 void privheap_heap_exit(void);
 
-int privheap_heap_create(struct privheap_context *context, struct privheap_create *arg);
-int privheap_heap_commit(struct privheap_context *context, struct privheap_commit *arg,
-			 struct privheap_span *added);
-void privheap_heap_map(struct privheap_context *context, unsigned long id,
-		       const struct privheap_span *added);
-void privheap_heap_uncommit(struct privheap_context *context, unsigned long id,
-			    const struct privheap_span *added);
-int privheap_heap_destroy(struct privheap_context *context, unsigned long id);
+struct privheap_heap *privheap_heap_alloc(const struct privheap_create *arg);
+void privheap_heap_free(struct privheap_heap *heap);
+struct privheap_heap *privheap_heap_find(struct privheap_context *context, unsigned long id);
 int privheap_heap_stat(struct privheap_context *context, struct privheap_stat *arg);
 
 bool privheap_heap_next(struct privheap_context *context, struct privheap_stat *stat, int *owners);
 
-/* For the VMAs. */
 void privheap_heap_get(struct privheap_heap *heap);
 void privheap_heap_put(struct privheap_heap *heap);
-void privheap_heap_end(struct privheap_heap *heap);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ledgers: who has committed how much, and how much they may.
+ * Ledgers: how much is committed, and how much may be.
  *
  *	process 1234 --> user 1000 --> system        a charge of 64 KiB goes up,
  *	used  3 MiB      used 40 MiB   used 90 MiB   level by level; if one refuses,

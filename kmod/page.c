@@ -2,12 +2,12 @@
 /*
  * Bringing a page of a heap into the page cache, zeroed once.
  *
- *	privheap_page_fill()   a page that may be done without: no OOM kill for it; huge where
- *			       2 MiB of the commit lie around it
- *	privheap_page_lock()   the page that a fault needs: every effort, one small page
+ *	populate_nowait   a page that may be done without: no OOM kill for it; huge where 2 MiB of
+ *			  the commit lie around it
+ *	populate          the page that a fault needs: every effort, one small page
  *
  * No folio here ever ends past the commit: it could be mapped whole, and would be memory that
- * nobody was charged for. Huge folios come by ->write_begin alone, which hands them out locked
+ * was not charged. Huge folios come by ->write_begin alone, which hands them out locked
  * and not up to date, so that they cannot be mapped: one that does not fit is removed before it
  * is either. tmpfs itself makes none that does not fit, but where the administrator has set
  * shmem_enabled to "force", or the commit has just moved back. Small pages come by tmpfs's own
@@ -23,11 +23,11 @@
 #include <linux/pagemap.h>
 
 #include "compat.h"
-#include "file.h"
 #include "heap.h"
 #include "page.h"
+#include "tmpfs.h"
 
-static pgoff_t committed_pages(const struct privheap_heap *heap)
+static pgoff_t page_committed(const struct privheap_heap *heap)
 {
 	return privheap_heap_committed(heap) >> PAGE_SHIFT;
 }
@@ -37,7 +37,7 @@ static pgoff_t committed_pages(const struct privheap_heap *heap)
  * @heap: whose
  * @folio: locked by the caller
  *
- * Pairs with fold_back() in commit.c: a folio is in the page cache before its user looks at the
+ * Pairs with commit_fold_back(): a folio is in the page cache before its user looks at the
  * size; a roll-back moves the size before it looks at the page cache.
  *
  * Context: any.
@@ -45,8 +45,8 @@ static pgoff_t committed_pages(const struct privheap_heap *heap)
  */
 bool privheap_page_is_committed(const struct privheap_heap *heap, struct folio *folio)
 {
-	smp_mb();	/* pairs with fold_back()'s, see above */
-	return folio_next_index(folio) <= committed_pages(heap);
+	smp_mb();	/* pairs with commit_fold_back()'s, see above */
+	return folio_next_index(folio) <= page_committed(heap);
 }
 
 /**
@@ -59,15 +59,27 @@ bool privheap_page_is_committed(const struct privheap_heap *heap, struct folio *
  */
 bool privheap_page_may_be_huge(const struct privheap_heap *heap, pgoff_t index)
 {
-	return round_up(index + 1, PMD_SIZE >> PAGE_SHIFT) <= committed_pages(heap);
+	return round_up(index + 1, PMD_SIZE >> PAGE_SHIFT) <= page_committed(heap);
 }
 
-static bool allocator_zeroes(void)
+/**
+ * privheap_page_takes_huge() - may huge pages be made for a VMA
+ * @vma: of a heap
+ *
+ * Context: under the mmap_lock or a VMA lock, or for a VMA that is being made.
+ * Return: false if the process has asked for none, by madvise(2) or prctl(2).
+ */
+bool privheap_page_takes_huge(const struct vm_area_struct *vma)
+{
+	return !(vma->vm_flags & VM_NOHUGEPAGE) && !compat_thp_disabled(vma->vm_mm);
+}
+
+static bool page_allocator_zeroes(void)
 {
 	return want_init_on_free() || want_init_on_alloc(0);
 }
 
-static void zero(struct folio *folio)
+static void page_zero(struct folio *folio)
 {
 	long i, n = folio_nr_pages(folio);
 
@@ -78,8 +90,8 @@ static void zero(struct folio *folio)
 	flush_dcache_folio(folio);
 }
 
-/* As privheap_page_fill(); a fresh folio that does not fit is gone again. */
-static pgoff_t fill_any(struct privheap_heap *heap, pgoff_t index)
+/* As privheap_page_populate_nowait(); a fresh folio that does not fit is gone again. */
+static pgoff_t page_populate_any(struct privheap_heap *heap, pgoff_t index)
 {
 	struct folio *folio = compat_write_begin(heap->file, index);
 	pgoff_t next = index;
@@ -91,8 +103,8 @@ static pgoff_t fill_any(struct privheap_heap *heap, pgoff_t index)
 	if (likely(privheap_page_is_committed(heap, folio))) {
 		next = max(index + 1, folio_next_index(folio));
 		if (!folio_test_uptodate(folio)) {
-			if (!allocator_zeroes())
-				zero(folio);
+			if (!page_allocator_zeroes())
+				page_zero(folio);
 			folio_mark_uptodate(folio);
 		}
 	} else if (!folio_test_uptodate(folio)) {
@@ -106,24 +118,24 @@ static pgoff_t fill_any(struct privheap_heap *heap, pgoff_t index)
 }
 
 /* The page, which is small if it was not there, locked and referenced. */
-static vm_fault_t lock_small(struct privheap_heap *heap, pgoff_t index, struct page **page)
+static vm_fault_t page_lock_small(struct privheap_heap *heap, pgoff_t index, struct page **page)
 {
 	struct vm_area_struct vma = { .vm_file = heap->file, .vm_mm = heap->context->mm };
 	struct vm_fault vmf = { .vma = &vma, .pgoff = index };
 	vm_fault_t ret;
 
 	vm_flags_init(&vma, VM_SHARED | VM_NOHUGEPAGE);
-	ret = privheap_file_tmpfs()->fault(&vmf);
+	ret = privheap_tmpfs_vm_ops()->fault(&vmf);
 	*page = vmf.page;
 	return ret;
 }
 
-static pgoff_t fill_small(struct privheap_heap *heap, pgoff_t index)
+static pgoff_t page_populate_small(struct privheap_heap *heap, pgoff_t index)
 {
 	struct page *page;
 	pgoff_t next;
 
-	if (!(lock_small(heap, index, &page) & VM_FAULT_LOCKED))
+	if (!(page_lock_small(heap, index, &page) & VM_FAULT_LOCKED))
 		return index;
 	next = max(index + 1, folio_next_index(page_folio(page)));
 	unlock_page(page);
@@ -132,7 +144,7 @@ static pgoff_t fill_small(struct privheap_heap *heap, pgoff_t index)
 }
 
 /**
- * privheap_page_fill() - bring in a page if there is memory without killing for it
+ * privheap_page_populate_nowait() - bring in a page if there is memory without killing for it
  * @heap: which
  * @index: page number
  * @huge: may it be a huge page, where that fits
@@ -142,16 +154,16 @@ static pgoff_t fill_small(struct privheap_heap *heap, pgoff_t index)
  * Context: process, may sleep; also under an mmap_lock; not under a page's lock or the heap's.
  * Return: the index after the folio that holds the page now, or @index if there is none.
  */
-pgoff_t privheap_page_fill(struct privheap_heap *heap, pgoff_t index, bool huge)
+pgoff_t privheap_page_populate_nowait(struct privheap_heap *heap, pgoff_t index, bool huge)
 {
 	if (!huge ||
 	    (READ_ONCE(heap->huge_misfits) && !privheap_page_may_be_huge(heap, index)))
-		return fill_small(heap, index);
-	return fill_any(heap, index);
+		return page_populate_small(heap, index);
+	return page_populate_any(heap, index);
 }
 
 /**
- * privheap_page_lock() - bring in the page that a fault needs
+ * privheap_page_populate() - bring in the page that a fault needs
  * @heap: which
  * @index: page number
  * @page: out: the page, locked and referenced, if VM_FAULT_LOCKED is returned
@@ -162,7 +174,7 @@ pgoff_t privheap_page_fill(struct privheap_heap *heap, pgoff_t index, bool huge)
  * Return: VM_FAULT_LOCKED, or VM_FAULT_OOM, or VM_FAULT_SIGBUS where the commit has moved back,
  * swap could not be read or the caller is being killed; with VM_FAULT_MAJOR or not.
  */
-vm_fault_t privheap_page_lock(struct privheap_heap *heap, pgoff_t index, struct page **page)
+vm_fault_t privheap_page_populate(struct privheap_heap *heap, pgoff_t index, struct page **page)
 {
 	struct address_space *mapping = heap->file->f_mapping;
 	vm_fault_t ret;
@@ -170,7 +182,7 @@ vm_fault_t privheap_page_lock(struct privheap_heap *heap, pgoff_t index, struct 
 	if (down_write_killable(&heap->mask))
 		return VM_FAULT_SIGBUS;
 	mapping_set_gfp_mask(mapping, PRIVHEAP_GFP_NEEDED);
-	ret = lock_small(heap, index, page);
+	ret = page_lock_small(heap, index, page);
 	mapping_set_gfp_mask(mapping, PRIVHEAP_GFP);
 	up_write(&heap->mask);
 	return ret;

@@ -7,9 +7,10 @@
 struct folio;
 struct privheap_heap;
 
-pgoff_t privheap_page_fill(struct privheap_heap *heap, pgoff_t index, bool huge);
-vm_fault_t privheap_page_lock(struct privheap_heap *heap, pgoff_t index, struct page **page);
+pgoff_t privheap_page_populate_nowait(struct privheap_heap *heap, pgoff_t index, bool huge);
+vm_fault_t privheap_page_populate(struct privheap_heap *heap, pgoff_t index, struct page **page);
 bool privheap_page_is_committed(const struct privheap_heap *heap, struct folio *folio);
 bool privheap_page_may_be_huge(const struct privheap_heap *heap, pgoff_t index);
+bool privheap_page_takes_huge(const struct vm_area_struct *vma);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looking at a process by the struct pid of its thread group. It may die meanwhile, or be dead;
+ * Looking at a process by the struct pid of its thread group. It may die in between, or be dead;
  * its leader may be dead while other threads live on.
  */
 #include <linux/pid.h>

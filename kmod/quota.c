@@ -49,7 +49,7 @@ static bool would_be_administrator(void)
 static struct privheap_ledger system_ledger = {
 	.limit = LEDGER_LIMIT_DEFAULT,
 	.default_limit = &system_limit,
-	.may_use_reserve = would_be_administrator,	/* so that nobody locks root out */
+	.may_use_reserve = would_be_administrator,	/* so that root is not locked out */
 };
 
 /*

@@ -3,6 +3,21 @@
  * Tracepoints privheap:*. Sizes are bytes; base is an address of the process; heap is its number
  * in its descriptor, so (pid of the line, heap) names it. No kernel address is in any of them.
  */
+#include <linux/kconfig.h>
+
+#if !IS_ENABLED(CONFIG_PRIVHEAP_TRACE)
+#ifndef PRIVHEAP_TRACE_H
+#define PRIVHEAP_TRACE_H
+
+#define trace_create(heap)			((void)0)
+#define trace_commit(heap, from, to)		((void)0)
+#define trace_deny(heap, committed, wanted)	((void)0)
+#define trace_fault(heap, offset, result)	((void)0)
+#define trace_destroy(heap, committed)		((void)0)
+
+#endif
+#else
+
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM privheap
 
@@ -110,3 +125,5 @@ TRACE_EVENT(destroy,
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_FILE trace
 #include <trace/define_trace.h>
+
+#endif

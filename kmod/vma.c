@@ -11,7 +11,7 @@
  *
  * Only the process's own touch commits, and what the kernel writes for it (read(2) into a
  * heap). What only looks past the commit is refused: a core dump, a debugger, mlockall(2)
- * populating every mapping, write(2) from bytes that nobody has written.
+ * populating every mapping, write(2) from bytes that were never written.
  *
  * A heap starts as one VMA of its creator. It may be split (mprotect, partial munmap) and
  * shrink; it never grows or moves. Owner VMAs are counted and the heap ends with the last.
@@ -28,17 +28,18 @@
 
 #include "commit.h"
 #include "compat.h"
-#include "file.h"
+#include "end.h"
 #include "heap.h"
 #include "page.h"
-#include "step.h"
+#include "policy.h"
+#include "tmpfs.h"
 #include "trace.h"
 #include "vma.h"
 
 #define WINDOW_PAGES	(PRIVHEAP_WINDOW >> PAGE_SHIFT)
 #define NEARBY		(max(WINDOW_PAGES / 4, 2UL) - 1)
 
-static bool is_owner(const struct vm_area_struct *vma)
+static bool vma_is_owner(const struct vm_area_struct *vma)
 {
 	const struct privheap_heap *heap = vma->vm_private_data;
 
@@ -50,8 +51,8 @@ static void vma_open(struct vm_area_struct *vma)
 	struct privheap_heap *heap = vma->vm_private_data;
 
 	privheap_heap_get(heap);
-	if (is_owner(vma))
-		atomic_inc(&heap->owners);
+	if (vma_is_owner(vma))
+		atomic_inc(&heap->nr_vmas);
 	else
 		vm_flags_set(vma, VM_DONTCOPY | VM_WIPEONFORK);
 }
@@ -61,22 +62,10 @@ static void vma_close(struct vm_area_struct *vma)
 {
 	struct privheap_heap *heap = vma->vm_private_data;
 
-	if (is_owner(vma) && atomic_dec_and_test(&heap->owners) &&
+	if (vma_is_owner(vma) && atomic_dec_and_test(&heap->nr_vmas) &&
 	    !test_bit(HEAP_DYING, &heap->state))
-		privheap_heap_end(heap);
+		privheap_end(heap);
 	privheap_heap_put(heap);
-}
-
-/**
- * privheap_vma_takes_huge() - may huge pages be made for a VMA
- * @vma: of a heap
- *
- * Context: under the mmap_lock or a VMA lock, or for a VMA that is being made.
- * Return: false if the process has asked for none, by madvise(2) or prctl(2).
- */
-bool privheap_vma_takes_huge(const struct vm_area_struct *vma)
-{
-	return !(vma->vm_flags & VM_NOHUGEPAGE) && !compat_thp_disabled(vma->vm_mm);
 }
 
 static int vma_mremap(struct vm_area_struct *vma)
@@ -88,7 +77,7 @@ static int vma_mremap(struct vm_area_struct *vma)
  * The window around the fault, cut to the VMA, to the commit and to the page table that the
  * address lies in: filemap_map_pages() fills that one table. False if none is left.
  */
-static bool window(const struct vm_fault *vmf, pgoff_t committed, pgoff_t *first, pgoff_t *last)
+static bool vma_window(const struct vm_fault *vmf, pgoff_t committed, pgoff_t *first, pgoff_t *last)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	pgoff_t start = round_down(vmf->pgoff, WINDOW_PAGES);
@@ -106,7 +95,7 @@ static bool window(const struct vm_fault *vmf, pgoff_t committed, pgoff_t *first
  * filemap_map_pages() installs the page table that core mm prepared for this fault; where the
  * table was there and went (a collapse) it finds none and maps nothing.
  */
-static vm_fault_t map_window(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
+static vm_fault_t vma_map_window(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
 {
 	if (pmd_none(*vmf->pmd) && !vmf->prealloc_pte)
 		return 0;
@@ -118,7 +107,7 @@ static vm_fault_t map_window(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
  * and a touch that stands alone, get their own page and no more: with the whole window a sparse
  * pattern would pay for sixteen pages a touch. Several threads side by side are a row, too.
  */
-static bool is_in_a_row(struct address_space *mapping, pgoff_t pgoff)
+static bool vma_is_in_a_row(struct address_space *mapping, pgoff_t pgoff)
 {
 	unsigned long index = max_t(pgoff_t, pgoff, NEARBY) - NEARBY;
 
@@ -126,17 +115,17 @@ static bool is_in_a_row(struct address_space *mapping, pgoff_t pgoff)
 }
 
 /* Brings in the page and, in a row, the rest of its window, as far as that is easy. */
-static void fill_window(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
+static void vma_fill_window(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
 {
-	bool huge = privheap_vma_takes_huge(vmf->vma);
+	bool huge = privheap_page_takes_huge(vmf->vma);
 	pgoff_t index, next;
 
-	if (!is_in_a_row(vmf->vma->vm_file->f_mapping, vmf->pgoff)) {
+	if (!vma_is_in_a_row(vmf->vma->vm_file->f_mapping, vmf->pgoff)) {
 		first = vmf->pgoff;
 		last = first;
 	}
 	for (index = first; index <= last; index = next) {
-		next = privheap_page_fill(vmf->vma->vm_private_data, index, huge);
+		next = privheap_page_populate_nowait(vmf->vma->vm_private_data, index, huge);
 		if (next == index)
 			break;
 	}
@@ -146,11 +135,11 @@ static void fill_window(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
  * The page alone, locked, for core mm to map, if it lies inside the commit; else the fault is
  * to be tried again.
  */
-static vm_fault_t fault_alone(struct vm_fault *vmf)
+static vm_fault_t vma_fault_alone(struct vm_fault *vmf)
 {
 	struct privheap_heap *heap = vmf->vma->vm_private_data;
 	struct page *page;
-	vm_fault_t ret = privheap_page_lock(heap, vmf->pgoff, &page);
+	vm_fault_t ret = privheap_page_populate(heap, vmf->pgoff, &page);
 
 	if (!(ret & VM_FAULT_LOCKED)) {
 		bool gone = vmf->pgoff >= privheap_heap_committed(heap) >> PAGE_SHIFT;
@@ -170,27 +159,27 @@ static vm_fault_t fault_alone(struct vm_fault *vmf)
  * The page is inside the commit, or was a moment ago. fresh: this fault has just moved the commit
  * there, so the page cannot be there yet and is not looked for.
  */
-static vm_fault_t fault_page(struct vm_fault *vmf, bool fresh)
+static vm_fault_t vma_fault_page(struct vm_fault *vmf, bool fresh)
 {
 	struct address_space *mapping = vmf->vma->vm_file->f_mapping;
 	pgoff_t first, last, committed = i_size_read(mapping->host) >> PAGE_SHIFT;
 
-	if (!window(vmf, committed, &first, &last))
+	if (!vma_window(vmf, committed, &first, &last))
 		return VM_FAULT_NOPAGE;
-	if (!fresh && (map_window(vmf, first, last) & VM_FAULT_NOPAGE))
+	if (!fresh && (vma_map_window(vmf, first, last) & VM_FAULT_NOPAGE))
 		return VM_FAULT_NOPAGE;
-	fill_window(vmf, first, last);
-	if (map_window(vmf, first, last) & VM_FAULT_NOPAGE)
+	vma_fill_window(vmf, first, last);
+	if (vma_map_window(vmf, first, last) & VM_FAULT_NOPAGE)
 		return VM_FAULT_NOPAGE;
-	return fault_alone(vmf);
+	return vma_fault_alone(vmf);
 }
 
 /* Faults on behalf of another task (ptrace, /proc/PID/mem) are charged to the heap's own mm. */
-static vm_fault_t fault_remote(struct vm_fault *vmf, bool fresh)
+static vm_fault_t vma_fault_remote(struct vm_fault *vmf, bool fresh)
 {
 	struct mem_cgroup *memcg = get_mem_cgroup_from_mm(vmf->vma->vm_mm);
 	struct mem_cgroup *before = set_active_memcg(memcg);
-	vm_fault_t ret = fault_page(vmf, fresh);
+	vm_fault_t ret = vma_fault_page(vmf, fresh);
 
 	set_active_memcg(before);
 	mem_cgroup_put(memcg);
@@ -198,34 +187,34 @@ static vm_fault_t fault_remote(struct vm_fault *vmf, bool fresh)
 }
 
 /* Does this fault only look, where a touch would commit? */
-static bool is_look(const struct vm_fault *vmf)
+static bool vma_is_read_only_access(const struct vm_fault *vmf)
 {
 	return !(vmf->flags & (FAULT_FLAG_USER | FAULT_FLAG_WRITE)) ||
 	       (vmf->flags & FAULT_FLAG_REMOTE) || current->mm != vmf->vma->vm_mm ||
 	       (current->flags & PF_DUMPCORE);
 }
 
-static vm_fault_t fault_checked(struct vm_fault *vmf)
+static vm_fault_t vma_fault_checked(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct privheap_heap *heap = vma->vm_private_data;
 	unsigned long needed = (vmf->pgoff + 1) << PAGE_SHIFT;
 	bool fresh;
 
-	if (!is_owner(vma) || needed > heap->maximum)
+	if (!vma_is_owner(vma) || needed > heap->maximum)
 		return VM_FAULT_SIGBUS;
 	fresh = needed > privheap_heap_committed(heap);
-	if (fresh && (is_look(vmf) ? !privheap_commit_reaches(heap, needed) :
+	if (fresh && (vma_is_read_only_access(vmf) ? !privheap_commit_reaches(heap, needed) :
 				     privheap_commit_touch(heap, needed)))
 		return VM_FAULT_SIGBUS;
 	if (likely(current->mm == vma->vm_mm))
-		return fault_page(vmf, fresh);
-	return fault_remote(vmf, fresh);
+		return vma_fault_page(vmf, fresh);
+	return vma_fault_remote(vmf, fresh);
 }
 
 static vm_fault_t vma_fault(struct vm_fault *vmf)
 {
-	vm_fault_t ret = fault_checked(vmf);
+	vm_fault_t ret = vma_fault_checked(vmf);
 
 	trace_fault(vmf->vma->vm_private_data, vmf->pgoff << PAGE_SHIFT, (__force unsigned int)ret);
 	return ret;
@@ -233,13 +222,13 @@ static vm_fault_t vma_fault(struct vm_fault *vmf)
 
 static vm_fault_t vma_map_pages(struct vm_fault *vmf, pgoff_t first, pgoff_t last)
 {
-	return is_owner(vmf->vma) ? filemap_map_pages(vmf, first, last) : 0;
+	return vma_is_owner(vmf->vma) ? filemap_map_pages(vmf, first, last) : 0;
 }
 
 #ifdef CONFIG_NUMA
 static int vma_set_policy(struct vm_area_struct *vma, struct mempolicy *policy)
 {
-	return privheap_file_tmpfs()->set_policy(vma, policy);
+	return privheap_tmpfs_vm_ops()->set_policy(vma, policy);
 }
 #endif
 
@@ -279,13 +268,13 @@ int privheap_vma_mmap(struct file *file, struct vm_area_struct *vma)
 	vma->vm_private_data = heap;
 	vma->vm_ops = &vma_ops;
 	privheap_heap_get(heap);
-	atomic_inc(&heap->owners);
+	atomic_inc(&heap->nr_vmas);
 	return 0;
 }
 
 /* The first VMA of the heap in its range from an address on; false if there is none. */
-static bool find_piece(struct privheap_heap *heap, unsigned long address, unsigned long *start,
-		       unsigned long *end)
+static bool vma_find_piece(struct privheap_heap *heap, unsigned long address,
+			   unsigned long *start, unsigned long *end)
 {
 	struct mm_struct *mm = heap->context->mm;
 	struct vm_area_struct *vma;
@@ -320,7 +309,7 @@ int privheap_vma_unmap_all(struct privheap_heap *heap)
 	unsigned long start, end, address = heap->base;
 	int err;
 
-	while (find_piece(heap, address, &start, &end)) {
+	while (vma_find_piece(heap, address, &start, &end)) {
 		if (address != heap->base && fatal_signal_pending(current))
 			return -EINTR;
 		err = vm_munmap(start, end - start);

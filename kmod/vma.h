@@ -9,7 +9,6 @@ struct privheap_heap;
 struct vm_area_struct;
 
 int privheap_vma_mmap(struct file *file, struct vm_area_struct *vma);
-bool privheap_vma_takes_huge(const struct vm_area_struct *vma);
 int privheap_vma_unmap_all(struct privheap_heap *heap);
 
 #endif

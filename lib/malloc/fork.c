@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * What a fork does to the heap (see malloc.h).
+ * What a fork does to the heap (see malloc.c).
  *
- *	prepare		heap lock taken, shards left by everybody, side lock taken: no other thread is
- *	fork		in the middle of anything
- *	parent, child	dropped, shards open; in the child their locks are free, whoever was about to
- *			see in the parent that the heap is hushed
+ *	prepare		heap's lock taken, shards quiescent, metadata region's lock taken: no other
+ *	fork		thread is in the middle of anything
+ *	parent, child	dropped, shards resumed; the child frees shards' locks, which a thread of the
+ *			parent may have held on its way to see the heap quiescent
  *
  * Our handlers are registered at the first allocation, so others' prepare handlers have run before
  * ours and their other handlers run after: they find a heap that works. Those of a library that
@@ -18,15 +18,16 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "heap_internal.h"
-#include "malloc/malloc.h"
-#include "process.h"
-#include "report.h"
-#include "shard.h"
-#include "stop.h"
+#include "alloc/heap_lock.h"
+#include "alloc/freeze.h"
+#include "alloc/shard.h"
+#include "malloc/fork.h"
+#include "malloc/process.h"
+#include "os/process.h"
+#include "os/report.h"
 
 #ifdef __GLIBC__
-/* Its own, under the name that nobody replaces. */
+/* Its own, under the name that is not replaced. */
 pid_t __fork(void);
 #else
 #include <dlfcn.h>
@@ -50,26 +51,28 @@ static void say(const char *what)
 	report_write(&line);
 }
 
-/* In a signal handler that interrupted the library this thread has what it needs, or waits for it. */
-static _Thread_local bool taken __attribute__((tls_model("initial-exec")));
+/*
+ * In a signal handler that interrupted the library this thread has what it needs, or waits for it.
+ */
+static _Thread_local bool locked_for_fork __attribute__((tls_model("initial-exec")));
 
 static void before_fork(void)
 {
-	taken = malloc_heap && !malloc_on_device() && !lock_any_held();
-	if (!taken)
+	locked_for_fork = malloc_heap && !malloc_on_device() && !lock_any_held();
+	if (!locked_for_fork)
 		return;
-	heap_enter(malloc_heap);
-	heap_hush(malloc_heap);
-	lock_take(&process_get()->side_lock);
+	heap_lock(malloc_heap);
+	heap_quiesce(malloc_heap);
+	lock_take(&process_get()->meta_region_lock);
 }
 
 static void after_fork(void)
 {
-	if (!taken)
+	if (!locked_for_fork)
 		return;
-	lock_drop(&process_get()->side_lock);
-	heap_rejoin(malloc_heap);
-	heap_leave(malloc_heap);
+	lock_drop(&process_get()->meta_region_lock);
+	heap_resume(malloc_heap);
+	heap_unlock(malloc_heap);
 }
 
 static void free_shards(struct heap *heap)
@@ -85,7 +88,7 @@ static void after_fork_in_child(void)
 		say("a child has no heap of its parent's on the device; aborting");
 		abort();
 	}
-	if (taken)
+	if (locked_for_fork)
 		free_shards(malloc_heap);
 	after_fork();
 }

@@ -3,10 +3,10 @@
  * The heap of a malloc, in place of the library's process.c: one heap, and process-wide state in
  * ordinary memory, which a fork copies with everything else.
  *
- *	begun, once:  environment ─▶ backend, maximum ─▶ heap_create ─▶ malloc_heap
+ *	once:  environment ─▶ backend, maximum ─▶ heap_create ─▶ malloc_heap
  */
 #define _GNU_SOURCE
-#include "process.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +19,12 @@
 #include <unistd.h>
 
 #include "../uapi/privheap.h"
-#include "heap.h"
-#include "malloc/malloc.h"
-#include "report.h"
-#include "syscalls.h"
+#include "heap/heap.h"
+#include "malloc/process.h"
+#include "os/backend_anon.h"
+#include "os/backend_device.h"
+#include "os/report.h"
+#include "os/syscalls.h"
 
 _Atomic(struct heap *) malloc_heap;
 
@@ -53,7 +55,7 @@ const uint64_t *process_canary(struct process *self)
 }
 
 /* Anonymous memory that a fork copies. */
-static int kept_reserve(struct backend_range *range, size_t initial, size_t maximum,
+static int fork_inherit_reserve(struct backend_range *range, size_t initial, size_t maximum,
 			unsigned int flags, const char *name)
 {
 	int error = backend_anon.reserve(range, initial, maximum, flags, name);
@@ -67,13 +69,13 @@ static int kept_reserve(struct backend_range *range, size_t initial, size_t maxi
 	return 0;
 }
 
-static struct backend backend_kept;
+static struct backend backend_fork_inherit;
 
-static const struct backend *kept(void)
+static const struct backend *fork_inherit(void)
 {
-	backend_kept = backend_anon;
-	backend_kept.reserve = kept_reserve;
-	return &backend_kept;
+	backend_fork_inherit = backend_anon;
+	backend_fork_inherit.reserve = fork_inherit_reserve;
+	return &backend_fork_inherit;
 }
 
 static __attribute__((noreturn)) void refuse(const char *what, const char *value)
@@ -88,8 +90,8 @@ static __attribute__((noreturn)) void refuse(const char *what, const char *value
 }
 
 /*
- * True if somebody gave this process a limit: then it shall not allocate beside it. Asked on a descriptor
- * that is closed again, as most programs have neither.
+ * True if a limit was set on this process: then it shall not allocate beside it. Asked on a
+ * descriptor that is closed again, as most programs have neither.
  */
 static bool limited(void)
 {
@@ -111,9 +113,9 @@ static const struct backend *choose_backend(size_t maximum)
 	const char *name = secure_getenv("PRIVHEAP_BACKEND");
 
 	if (!name)
-		return maximum || limited() ? &backend_device : kept();
+		return maximum || limited() ? &backend_device : fork_inherit();
 	if (strcmp(name, "anon") == 0)
-		return kept();
+		return fork_inherit();
 	if (strcmp(name, "device") == 0)
 		return &backend_device;
 	refuse("PRIVHEAP_BACKEND is neither anon nor device: ", name);
@@ -150,7 +152,7 @@ static const char *meaning(int error)
 #endif
 }
 
-static struct heap *make(void)
+struct heap *malloc_make(void)
 {
 	struct heap_attr attr = { .name = "malloc" };
 	struct heap *heap;
@@ -163,26 +165,6 @@ static struct heap *make(void)
 		refuse(backend == &backend_device ? "no heap on /dev/privheap: " : "no heap: ",
 		       meaning(-error));
 	return heap;
-}
-
-struct heap *malloc_begin(void)
-{
-	static _Atomic int state;	/* 0, 1 somebody is at it, 2 done */
-	static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
-	int fresh = 0;
-
-	/* The dynamic linker may allocate before libc has an environment. */
-	if (!environ || inside)
-		return NULL;
-	if (atomic_compare_exchange_strong(&state, &fresh, 1)) {
-		inside = true;
-		malloc_fork_init();
-		atomic_store(&malloc_heap, make());
-		inside = false;
-		atomic_store(&state, 2);
-	}
-	/* Another thread makes it, in microseconds; it may be asked to serve a few calls meanwhile. */
-	return atomic_load(&malloc_heap);
 }
 
 bool malloc_on_device(void)

@@ -16,7 +16,7 @@
 #include <linux/types.h>
 
 #include "../../kmod/ledger.h"
-#include "../../kmod/watermark.h"
+#include "../../kmod/policy.h"
 #include "model.h"
 
 enum { A, B, HEAPS };
@@ -79,7 +79,7 @@ static struct {
 	struct reference reference;
 } saved[MODEL_DEPTH];
 
-/* The module's side. What heap.c does around these calls, in the same order. */
+/* The module's side. What commit.c and end.c do around these calls, in the same order. */
 
 static void real_set_limits(void)
 {

@@ -3,7 +3,7 @@
 #include <kunit/test.h>
 #include <linux/sizes.h>
 
-#include "../../kmod/step.h"
+#include "../../kmod/policy.h"
 
 #define PAGE	SZ_4K
 #define WINDOW	((unsigned long)PRIVHEAP_WINDOW)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* Size classes: every size, every offset. */
 #include "unit.h"
-#include "classes.h"
+#include "alloc/classes.h"
 
 #define SLAB_MAX	KIB(64)
 
@@ -49,7 +49,7 @@ TEST(reciprocals_divide_exactly)
 	}
 }
 
-/* As lib/fast.h asks it: the product's low half is less than the reciprocal for multiples only. */
+/* As lib/heap/fast.h asks it: the product's low half is less than the reciprocal for multiples only. */
 TEST(remainders_are_told_by_the_low_half)
 {
 	for (unsigned int class = 0; class < CLASSES; class++) {

@@ -125,7 +125,7 @@ static bool every_life(int how, unsigned int flags, int *lives)
 
 	for (*lives = 0; !done && sound && *lives < 2000; (*lives)++) {
 		done = life(*lives, how, MIB(512), flags, &sound);
-		/* The side region keeps what it has; after some lives it needs no more. */
+		/* The metadata region keeps what it has; after some lives it needs no more. */
 		if (*lives == 200)
 			settled = used();
 		if (*lives > 200 && used() > settled + MIB(1))

@@ -43,7 +43,7 @@ static size_t next_size(size_t n)
 
 static bool freed(enum heap_fault fault)
 {
-	return fault == HEAP_FREED || fault == HEAP_UNALLOCATED;
+	return fault == HEAP_DOUBLE_FREE || fault == HEAP_UNALLOCATED;
 }
 
 /* All calls that take a block must agree. */

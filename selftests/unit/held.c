@@ -6,8 +6,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sched.h>
-#include "heap_internal.h"
-#include "registry.h"
+#include "alloc/heap_lock.h"
+#include "heap/registry.h"
 #include "unit.h"
 
 static uint64_t heaps_charged(void)
@@ -116,16 +116,16 @@ static _Atomic int inside, listed, visited;
 static void stand_inside(struct heap *heap)
 {
 	visited++;
-	heap_enter(heap);
+	heap_lock(heap);
 	inside++;
 	while (!listed)
 		sched_yield();
-	heap_leave(heap);
+	heap_unlock(heap);
 }
 
 static void *visit_each(void *unused)
 {
-	registry_each(stand_inside);
+	heap_each(stand_inside);
 	return unused;
 }
 
@@ -163,7 +163,7 @@ TEST(L16_each_heap_while_they_end)
 {
 	for (int i = 0; i < 3; i++)
 		ended[i] = unit_heap(0, MIB(1), 0);
-	registry_each(end_others);
+	heap_each(end_others);
 	EXPECT_EQ(1, visited);
 	EXPECT_EQ(0, heap_list(NULL, 0));
 }

@@ -240,7 +240,7 @@ TEST(small_heap_costs_one_page_of_metadata)
 	for (int i = 0; i < 3; i++) {
 		uint64_t before = quota().used, heaps = 1024;
 
-		/* Many, because the side region is committed in steps. */
+		/* Many, because the metadata region is committed in steps. */
 		for (uint64_t k = 0; k < heaps; k++) {
 			heap = unit_heap(0, maxima[i], 0);
 			ASSERT_NE(NULL, heap);
@@ -328,7 +328,7 @@ TEST(destroy_gives_the_charge_back)
 			;
 		ASSERT_EQ(0, heap_destroy(heap));
 	}
-	/* Metadata stays with the side region, for the next heap. */
+	/* Metadata stays with the metadata region, for the next heap. */
 	EXPECT_LE(quota().used, before + KIB(512));
 }
 

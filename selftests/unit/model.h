@@ -15,7 +15,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "heap.h"
+#include "heap/block.h"
+#include "heap/heap.h"
+#include "heap/scan.h"
+#include "heap/walk.h"
 
 #define MODEL_SLOTS	600
 

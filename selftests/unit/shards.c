@@ -13,9 +13,10 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
-#include "heap_internal.h"
-#include "owned.h"
-#include "shard.h"
+#include "alloc/heap_lock.h"
+#include "alloc/meta.h"
+#include "alloc/percpu.h"
+#include "alloc/shard.h"
 
 static bool no_metadata;
 static const char *side_base;
@@ -64,11 +65,11 @@ static void use_up_metadata(struct heap *heap)
 	int error;
 
 	no_metadata = true;
-	heap_enter(heap);
+	heap_lock(heap);
 	for (size_t bytes = 512; bytes >= 8; bytes /= 2)
 		while (heap_meta_alloc(heap, bytes, &error))
 			;
-	heap_leave(heap);
+	heap_unlock(heap);
 }
 
 #define BLOCKS	200000
@@ -176,12 +177,12 @@ TEST(F16_cpu_beyond_the_count_needs_no_barrier_for_each_block)
 	struct heap *heap;
 	size_t i, n;
 
-	if (!OWNED || !owned_possible(process_get()) || !run_on(1))
+	if (!PERCPU || !percpu_possible(process_get()) || !run_on(1))
 		SKIP(return, "no two CPUs that own");
 	process_get()->cpus = 1;
 	heap = unit_heap(0, MIB(16), 0);
 	ASSERT_NE(NULL, heap);
-	ASSERT_EQ(HEAP_OWNED, heap->mode);
+	ASSERT_EQ(HEAP_PERCPU, heap->mode);
 	ASSERT_EQ(1, heap->shard_count);
 	ASSERT_TRUE(count_barriers());
 	for (int round = 0; round < 5; round++) {
@@ -207,7 +208,7 @@ TEST(F16_the_count_covers_the_numbers)
 	char empty[] = "/tmp/emptyXXXXXX";
 	struct heap *heap;
 
-	if (!OWNED || !owned_possible(process_get()) || !run_on(1))
+	if (!PERCPU || !percpu_possible(process_get()) || !run_on(1))
 		SKIP(return, "no two CPUs that own");
 	/* Once the directory is gone nothing is in it, and nothing of this test stays. */
 	ASSERT_NE(NULL, mkdtemp(empty));

@@ -5,7 +5,7 @@
  */
 #include <pthread.h>
 #include <unistd.h>
-#include "heap_internal.h"
+#include "alloc/types.h"
 #include "unit.h"
 
 #define THREADS	4

@@ -2,9 +2,9 @@
 /* Slabs are found again: the next group, the one that was freed, the ones on another CPU. */
 #include "unit.h"
 #include <sched.h>
-#include "heap_internal.h"
+#include "alloc/types.h"
 #include "include/heapapi.h"
-#include "lock.h"
+#include "os/lock.h"
 
 #define BLOCK	64
 #define MANY	(MIB(16) / BLOCK)

@@ -11,7 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "heap.h"
+#include "heap/block.h"
+#include "heap/heap.h"
+#include "heap/registry.h"
+#include "heap/scan.h"
+#include "heap/user_lock.h"
+#include "heap/walk.h"
+#include "os/backend_anon.h"
 #include "kselftest_harness.h"
 
 /* The harness's 30 seconds are few on a machine that does much else. */

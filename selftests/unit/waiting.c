@@ -4,7 +4,7 @@
  * would have to wait for it says so, leaving everything as it is.
  */
 #define _GNU_SOURCE
-#include "heap_internal.h"
+#include "alloc/heap_lock.h"
 #include "include/heapapi.h"
 #include "include/privheap.h"
 #include "unit.h"
@@ -25,12 +25,12 @@ FIXTURE_SETUP(waiting)
 	ASSERT_NE(NULL, HeapAlloc(self->handle, 0, 100));
 	SetLastError(0);
 	errno = 0;
-	heap_enter(self->heap);
+	heap_lock(self->heap);
 }
 
 FIXTURE_TEARDOWN(waiting)
 {
-	heap_leave(self->heap);
+	heap_unlock(self->heap);
 	EXPECT_TRUE(unit_sound(self->heap));
 	EXPECT_TRUE(HeapDestroy(self->handle));
 }
