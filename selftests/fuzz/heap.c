@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../unit/model.h"
+#include "os/backend_anon.h"
 
 #define KIB	((size_t)1 << 10)
 #define MIB	((size_t)1 << 20)
