@@ -25,11 +25,11 @@
 #include "trace.h"
 
 /*
- * Moves the commit to what was charged, or tells that nothing was. A locked heap whose limit
- * does not allow the step gets what was wanted, or nothing. Under the heap's lock.
+ * Publishes the charged size as i_size; -EDQUOT if nothing was charged. A locked heap whose limit
+ * does not allow the step gets what was wanted, or nothing. The caller holds heap->lock.
  */
-static int commit_publish(struct privheap_heap *heap, unsigned long committed, unsigned long wanted,
-		  unsigned long charged)
+static int commit_publish(struct privheap_heap *heap, unsigned long committed,
+			  unsigned long wanted, unsigned long charged)
 {
 	struct privheap_ledger_chain *ledgers = &heap->context->ledgers;
 
@@ -76,7 +76,8 @@ int privheap_commit_touch(struct privheap_heap *heap, unsigned long needed)
 		err = -ENOENT;
 	else if (needed > committed)
 		err = commit_publish(heap, committed, needed,
-			     privheap_watermark_touch(ledgers, committed, needed, heap->maximum));
+				     privheap_watermark_touch(ledgers, committed, needed,
+							      heap->maximum));
 	mutex_unlock(&heap->lock);
 	return err;
 }
@@ -322,7 +323,7 @@ int privheap_commit_add(struct privheap_heap *heap, unsigned long committed, boo
 		err = -ENOENT;
 	else if (committed > before)
 		err = commit_publish(heap, before, committed,
-			     privheap_watermark_call(ledgers, before, committed));
+				     privheap_watermark_call(ledgers, before, committed));
 	else
 		heap->acked = max(heap->acked, committed);
 	mutex_unlock(&heap->lock);

@@ -150,7 +150,7 @@ end:
  * Return: 0, -EINVAL, -ENOENT, -EDQUOT, -ENOMEM or -EINTR.
  */
 int privheap_operations_commit(struct privheap_context *context, struct privheap_commit *arg,
-			 struct privheap_span *added)
+			       struct privheap_span *added)
 {
 	unsigned long committed = privheap_validate_pages(arg->committed, TASK_SIZE);
 	struct privheap_heap *heap;
@@ -178,7 +178,7 @@ int privheap_operations_commit(struct privheap_context *context, struct privheap
  * Context: process, may sleep; no lock held.
  */
 void privheap_operations_map(struct privheap_context *context, unsigned long id,
-		       const struct privheap_span *added)
+			     const struct privheap_span *added)
 {
 	struct privheap_heap *heap = privheap_heap_find(context, id);
 
@@ -197,7 +197,7 @@ void privheap_operations_map(struct privheap_context *context, unsigned long id,
  * Context: process, may sleep; no lock held.
  */
 void privheap_operations_uncommit(struct privheap_context *context, unsigned long id,
-			    const struct privheap_span *added)
+				  const struct privheap_span *added)
 {
 	struct privheap_heap *heap = privheap_heap_find(context, id);
 
