@@ -78,7 +78,7 @@ HANDLE HeapCreate(DWORD options, SIZE_T initial, SIZE_T maximum)
 BOOL HeapDestroy(HANDLE handle)
 {
 	int saved = errno;
-	int error = close_heap(handle);
+	int error = heap_destroy_handle(handle);
 
 	if (error)
 		return fail(error == -EINVAL ? ERROR_INVALID_HANDLE : ERROR_GEN_FAILURE, -error);
@@ -142,23 +142,13 @@ static LPVOID got(struct heap *heap, void *p)
 	return NULL;
 }
 
-/*
- * Of a heap that is held, and dropped here. refill: the fast path has found that its CPU has no
- * such block at hand.
- */
+/* Of a heap that is held, and dropped here. */
 static LPVOID alloc_held(struct heap *heap, DWORD flags, SIZE_T bytes, void *caller, bool refill)
 {
 	int error;
-	void *p;
+	void *p = oom_alloc(heap, bytes, LEAST_ALIGN, call_flags(flags), refill, &error);
 
-	do {
-		p = refill ? heap_refill(heap, class_of(bytes), bytes, LEAST_ALIGN, 0, &error) :
-			     heap_alloc(heap, bytes, LEAST_ALIGN, call_flags(flags), &error);
-		if (p)
-			return got(heap, p);
-		refill = false;
-	} while (oom_retry(heap, bytes));
-	return no_memory("HeapAlloc", heap, flags, bytes, error, caller);
+	return p ? got(heap, p) : no_memory("HeapAlloc", heap, flags, bytes, error, caller);
 }
 
 /* Apart, so that HeapAlloc itself needs no stack. */

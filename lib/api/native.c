@@ -119,7 +119,7 @@ privheap_t *privheap_create(const struct privheap_attr *attr)
 int privheap_destroy(privheap_t *handle)
 {
 	int saved = errno;
-	int error = close_heap(handle);
+	int error = heap_destroy_handle(handle);
 
 	errno = saved;
 	return result(error);
@@ -157,13 +157,8 @@ static void *alloc_held(const char *call, struct heap *heap, size_t bytes, size_
 			unsigned int flags, bool refill)
 {
 	int error;
-	void *p;
+	void *p = oom_alloc(heap, bytes, align, flags, refill, &error);
 
-	do {
-		p = refill ? heap_refill(heap, class_of(bytes), bytes, LEAST_ALIGN, 0, &error) :
-			     heap_alloc(heap, bytes, align, flags, &error);
-		refill = false;
-	} while (!p && oom_retry(heap, bytes));
 	return p ? got(heap, p) : not_allocated(call, heap, error);
 }
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "alloc/heap_lock.h"
+#include "heap/block.h"
 
 static _Thread_local bool in_handler __attribute__((tls_model("initial-exec")));
 
@@ -42,4 +43,17 @@ bool oom_retry(struct heap *heap, size_t bytes)
 	again = handler.function((struct privheap *)heap->base, bytes, handler.argument);
 	in_handler = false;
 	return again;
+}
+
+void *oom_alloc(struct heap *heap, size_t n, size_t align, unsigned int flags, bool refill,
+		int *error)
+{
+	void *p;
+
+	do {
+		p = refill ? heap_refill(heap, class_of(n), n, align, flags, error) :
+			     heap_alloc(heap, n, align, flags, error);
+		refill = false;
+	} while (!p && oom_retry(heap, n));
+	return p;
 }

@@ -1,30 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * How a heap begins and ends.
+ * How a heap begins.
  *
- *	HeapCreate      -\                     /- heap_create
- *	privheap_create --> open_heap -->-- first time: SIGBUS bridge, SIGSEGV of guard pages
- *	GetProcessHeap  -/                     \- none: one line saying why
- *
- * The process heap is known here by its handle, because it must not be destroyed; a forked child
- * has another one, so the process id belongs to it.
+ *	HeapCreate      -\               /- heap_create
+ *	privheap_create --> open_heap -->-- SIGBUS bridge; of a checked heap SIGSEGV, too
+ *	GetProcessHeap  -/               \- none: one line saying why
  */
 #define _GNU_SOURCE
 #include "api/open.h"
 
 #include <errno.h>
-#include <stdatomic.h>
-#include <sys/types.h>
-#include <unistd.h>
 
 #include "debug/check.h"
 #include "exception/sigbus.h"
 #include "heap/refusal.h"
 #include "heap/segv.h"
 #include "os/backend_default.h"
-
-static _Atomic(void *) process_handle;
-static _Atomic(pid_t) process_id;
 
 static int opened(const struct backend *backend, const struct heap_attr *attr, struct heap **heap,
 		 int error)
@@ -70,20 +61,5 @@ int open_process_heap(struct heap **out)
 	if (!backend)
 		return -EINVAL;
 	error = heap_process(out);
-	error = opened(backend, &plain, out, error);
-	if (!error && atomic_load(&process_handle) != heap_handle(*out)) {
-		atomic_store(&process_id, getpid());
-		atomic_store(&process_handle, heap_handle(*out));
-	}
-	return error;
-}
-
-static bool is_process_heap(void *handle)
-{
-	return handle == atomic_load(&process_handle) && getpid() == atomic_load(&process_id);
-}
-
-int close_heap(void *handle)
-{
-	return is_process_heap(handle) ? -EINVAL : heap_destroy_handle(handle);
+	return opened(backend, &plain, out, error);
 }
