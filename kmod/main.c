@@ -19,7 +19,8 @@
  *	process.c     what is read of a process
  *	ledger.c      what an account holds
  *
- * Each includes only what is below it, which lint checks. Beside them:
+ * Each includes only what is below it; lint checks that none includes another in a circle. Beside
+ * them:
  *
  *	sysfs.c       the totals
  *	debugfs.c     the list of all heaps
